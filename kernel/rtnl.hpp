@@ -1,0 +1,215 @@
+#pragma once
+// Links, addresses, routes and neighbours through rtnetlink, with the attribute functions of
+// libnl-3 alone (the CNI binary is static and small). The write side is a value: a RtnlBatch is
+// printed, counted and compared like any other, and goes to the kernel in as few sendmsg(2) calls
+// as fit.
+
+#include "kernel/netns.hpp"
+#include "net/ip_address.hpp"
+#include "net/mac_address.hpp"
+#include "net/strong.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sluice::kernel {
+
+using IfIndex = Strong<struct IfIndexTag, std::uint32_t>;
+
+/// Routes and rules that are ours carry this rtm_protocol (DESIGN.md section 7).
+inline constexpr std::uint8_t kRouteProtocol = 83;
+
+// ---- what the kernel holds -------------------------------------------------------------------
+
+struct Link {
+  IfIndex index;
+  std::string name;
+  std::string kind; ///< "veth", "bridge", "vxlan", "dummy"; empty for hardware and loopback
+  std::string alias;
+  MacAddress mac;
+  std::uint32_t mtu_bytes = 0;
+  bool up = false; ///< IFF_UP
+  bool promiscuous = false;
+  std::optional<IfIndex> master;    ///< the bridge it is a port of
+  std::optional<IfIndex> peer;      ///< IFLA_LINK: the other end of a veth, in its own namespace
+  std::optional<int> peer_netns_id; ///< IFLA_LINK_NETNSID
+  bool hairpin = false;             ///< bridge port flag; false for what is no port
+  friend bool operator==(const Link &, const Link &) = default;
+};
+
+struct LinkAddress {
+  IfIndex link;
+  InterfaceAddress address;
+  std::uint8_t scope = 0;  ///< RT_SCOPE_*
+  std::uint32_t flags = 0; ///< IFA_F_*
+  friend auto operator<=>(const LinkAddress &, const LinkAddress &) = default;
+};
+
+struct Route {
+  Cidr destination; ///< a /0 is the default route
+  std::optional<IpAddress> gateway;
+  IfIndex link; ///< 0: none (blackhole, or to be found by the gateway)
+  std::optional<IpAddress> preferred_source;
+  std::uint32_t table = 254;  ///< RT_TABLE_MAIN
+  std::uint32_t priority = 0; ///< metric; 0: the kernel's default
+  std::uint8_t protocol = kRouteProtocol;
+  std::uint8_t scope = 0;      ///< RT_SCOPE_UNIVERSE; RT_SCOPE_LINK is 253
+  std::uint8_t type = 1;       ///< RTN_UNICAST; RTN_LOCAL 2, RTN_BLACKHOLE 6
+  bool onlink = false;         ///< RTNH_F_ONLINK
+  std::uint32_t mtu_bytes = 0; ///< RTAX_MTU; 0: not set
+  std::uint32_t advmss = 0;    ///< RTAX_ADVMSS; 0: not set
+  friend auto operator<=>(const Route &, const Route &) = default;
+};
+
+struct Neighbour {
+  IfIndex link;
+  IpAddress ip;
+  MacAddress mac;
+  std::uint16_t state = 0x80; ///< NUD_PERMANENT
+  bool proxy = false;         ///< NTF_PROXY: answer for `ip` on `link`; `mac` is unused
+  friend auto operator<=>(const Neighbour &, const Neighbour &) = default;
+};
+
+// ---- what is asked of the kernel -------------------------------------------------------------
+
+/// A link is named by index or by name; a name costs the kernel a lookup and us nothing.
+using LinkRef = std::variant<IfIndex, std::string>;
+
+/// RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL.
+struct CreateBridge {
+  std::string name;
+  std::uint32_t mtu_bytes = 0; ///< 0: the kernel's default
+  std::optional<MacAddress> mac;
+  bool up = true;
+  std::string alias;
+};
+/// Both ends in one message; the peer is born in `peer_netns_fd` (never moved: a move costs an
+/// rcu_barrier, reference cni.md 3.2). IFF_UP on the peer is refused by the kernel here: bring it
+/// up with SetLink inside its namespace.
+struct CreateVeth {
+  std::string name;
+  std::string peer_name;
+  std::optional<int> peer_netns_fd; ///< borrowed; must stay open until the batch is applied
+  std::uint32_t mtu_bytes = 0;      ///< of both ends; 0: the kernel's default
+  std::optional<MacAddress> mac, peer_mac;
+  std::optional<IfIndex> index;        ///< ask for this index, so that later messages can name it
+  std::optional<LinkRef> master;       ///< a bridge that the host end joins at birth
+  std::optional<std::uint32_t> queues; ///< rx and tx queues of both ends
+  bool up = true;                      ///< the host end
+  std::string alias;
+};
+/// RTM_NEWLINK without create flags: only what is set changes.
+struct SetLink {
+  LinkRef link;
+  std::optional<bool> up;
+  std::optional<std::uint32_t> mtu_bytes;
+  std::optional<MacAddress> mac;
+  std::optional<std::string> new_name;
+  std::optional<std::string> alias;
+  std::optional<LinkRef> master; ///< IfIndex{0} releases it
+  std::optional<bool> promiscuous;
+  // Bridge port flags (IFLA_PROTINFO, AF_BRIDGE).
+  std::optional<bool> hairpin, isolated;
+};
+struct DeleteLink {
+  LinkRef link;
+};
+struct AddAddress {
+  LinkRef link;
+  InterfaceAddress address;
+  bool nodad = true;    ///< IPv6: usable at once (IFA_F_NODAD)
+  bool replace = false; ///< NLM_F_REPLACE instead of NLM_F_EXCL
+  bool noprefixroute = false;
+  std::uint8_t scope = 0;
+};
+struct DeleteAddress {
+  LinkRef link;
+  InterfaceAddress address;
+};
+enum class Existing : std::uint8_t {
+  refuse,  ///< NLM_F_CREATE|NLM_F_EXCL: EEXIST if one is there
+  replace, ///< NLM_F_CREATE|NLM_F_REPLACE
+  append,  ///< NLM_F_CREATE|NLM_F_APPEND (ECMP beside one that is there)
+};
+struct AddRoute {
+  Route route;
+  Existing existing = Existing::refuse;
+  std::optional<std::string> link_name; ///< used when route.link is 0
+};
+struct DeleteRoute {
+  Route route;
+};
+struct AddNeighbour {
+  Neighbour neighbour;
+};
+struct DeleteNeighbour {
+  Neighbour neighbour;
+};
+
+using RtnlOp = std::variant<CreateBridge, CreateVeth, SetLink, DeleteLink, AddAddress,
+                            DeleteAddress, AddRoute, DeleteRoute, AddNeighbour, DeleteNeighbour>;
+
+/// In the words of ip(8): "route add 10.244.1.0/24 via 192.0.2.12 proto 83".
+std::string to_string(const RtnlOp &op);
+
+/// Operations in order. Rtnetlink is no transaction: what came before the first refusal stays done,
+/// and what comes after it is not done (see RtnlSocket::apply).
+class RtnlBatch {
+public:
+  RtnlBatch &add(RtnlOp op) {
+    ops_.push_back(std::move(op));
+    return *this;
+  }
+  const std::vector<RtnlOp> &ops() const noexcept { return ops_; }
+  bool empty() const noexcept { return ops_.empty(); }
+  std::size_t size() const noexcept { return ops_.size(); }
+  /// One line an operation.
+  std::string str() const;
+
+private:
+  std::vector<RtnlOp> ops_;
+};
+
+/// What agents program against; `RtnlSocket` is the kernel, `fake::Rtnl` a stateful stand-in that
+/// keeps the kernel's rules (EEXIST, ENODEV, ...). One instance per namespace. Not thread-safe.
+class Rtnl {
+public:
+  virtual ~Rtnl() = default;
+  /// Sends the batch. On a refusal the error quotes that operation and the kernel's own text, and
+  /// no later operation of the batch is tried.
+  virtual Result<> apply(const RtnlBatch &batch) = 0;
+  virtual Result<std::vector<Link>> read_links() = 0;
+  /// not_found if there is none.
+  virtual Result<Link> read_link(const LinkRef &link) = 0;
+  virtual Result<std::vector<LinkAddress>> read_addresses() = 0;
+  /// Every table, every protocol; the caller filters by `protocol`.
+  virtual Result<std::vector<Route>> read_routes(Family family) = 0;
+  virtual Result<std::vector<Neighbour>> read_neighbours(Family family) = 0;
+};
+
+/// A rtnetlink socket of the namespace it was opened in.
+class RtnlSocket final : public Rtnl {
+public:
+  /// In the calling thread's namespace. For another: `ns.run([] { return RtnlSocket::open(); })`.
+  static Result<RtnlSocket> open();
+  RtnlSocket(RtnlSocket &&) noexcept;
+  RtnlSocket &operator=(RtnlSocket &&) noexcept;
+  ~RtnlSocket() override;
+
+  Result<> apply(const RtnlBatch &batch) override;
+  Result<std::vector<Link>> read_links() override;
+  Result<Link> read_link(const LinkRef &link) override;
+  Result<std::vector<LinkAddress>> read_addresses() override;
+  Result<std::vector<Route>> read_routes(Family family) override;
+  Result<std::vector<Neighbour>> read_neighbours(Family family) override;
+
+private:
+  struct Impl;
+  explicit RtnlSocket(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace sluice::kernel

@@ -1,0 +1,67 @@
+#pragma once
+// List+watch with a memory: what client-go calls a reflector. One Informer keeps one kind (with one
+// selector) in step with the API server and reports each change, by value, to a sink.
+//
+// Behaviour (reference: client-go tools/cache/reflector.go; KEP-3157 for WatchList):
+//   - starts with WatchList (sendInitialEvents); falls back to list + watch for good if refused;
+//   - a broken, silent or ended watch is opened again from the last resourceVersion, with back-off;
+//   - 410 (as HTTP status or ERROR event) lists again; objects that are gone then are reported
+//   deleted,
+//     a name with another uid as deleted and added;
+//   - bookmarks move the resourceVersion; a malformed event is counted and skipped, a broken frame
+//     closes the watch;
+//   - an unreachable server changes nothing that was reported before.
+
+#include "kube/objects.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace sluice::kube {
+
+class ApiClient; // kube/api_client.hpp
+
+/// What to watch.
+struct WatchScope {
+  std::string namespace_;    ///< empty: all namespaces
+  std::string labelSelector; ///< as in the query string, not encoded
+  std::string fieldSelector;
+};
+
+template <class Object> struct Change {
+  enum class Kind : std::uint8_t {
+    added,
+    modified,
+    deleted, ///< `object` is the last state known
+    synced,  ///< the first complete list has been delivered; sent once. `object` is empty
+  };
+  Kind kind;
+  Object object;
+};
+
+struct InformerStats {
+  std::uint64_t lists = 0, watches = 0, events = 0, malformed = 0, errors = 0;
+};
+
+/// Runs on a thread of its own from construction to destruction. `sink` is called on that thread,
+/// one call at a time; typically it puts the change into a Mailbox. Never called after the
+/// destructor returns. Instantiated for every kind of kube/objects.hpp in informer.cpp.
+template <class Object> class Informer {
+public:
+  using Sink = std::function<void(Change<Object>)>;
+  /// `client` is shared by informers and outlives them.
+  Informer(ApiClient &client, WatchScope scope, Sink sink);
+  ~Informer();
+  Informer(const Informer &) = delete;
+  Informer &operator=(const Informer &) = delete;
+
+  bool synced() const noexcept;
+  InformerStats stats() const noexcept;
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace sluice::kube

@@ -1,0 +1,51 @@
+#pragma once
+// What a data plane is: something that makes the kernel behave as a Table says. DESIGN.md
+// section 2.
+
+#include "proxy/model/table.hpp"
+
+#include <memory>
+
+namespace sluice::proxy {
+
+/// One packet's first look: the start of a connection.
+struct Flow {
+  IpAddress source, destination;
+  Port sourcePort, destinationPort;
+  Protocol protocol = Protocol::tcp;
+  std::string inInterface; ///< empty: sent by a process of this node
+};
+
+/// What differs between the kernel and the table.
+struct Drift {
+  std::vector<std::string> differences; ///< in people's words; empty: none
+  bool empty() const noexcept { return differences.empty(); }
+};
+
+/// Why a flow goes where it goes.
+struct Explanation {
+  std::optional<Frontend> frontend; ///< nothing: the proxy does not touch it
+  std::vector<Backend> backends;
+  bool masquerade = false;
+  std::string verdict;              ///< "translate", "reject", "drop", "none"
+  std::vector<std::string> reasons; ///< in the order in which they were decided
+};
+
+/// One instance per IP family. Not thread-safe; one thread owns it. `start` comes first.
+class Dataplane {
+public:
+  virtual ~Dataplane() = default;
+  /// Adopts what an earlier run left in the kernel if it fits the table's layout, else replaces it,
+  /// in one atomic step: established and new connections see no gap.
+  virtual Result<> start(const Table &table) = 0;
+  /// One atomic step, O(delta). After an error the kernel is as before and the next call must be
+  /// `start` (which reads the kernel back).
+  virtual Result<> apply(const TableDelta &delta) = 0;
+  /// Reads the kernel back and compares. O(table).
+  virtual Result<Drift> verify(const Table &table) = 0;
+  /// Leaves nothing of ours behind; nothing of others is touched. No error if nothing is there.
+  virtual Result<> remove() = 0;
+  virtual Result<Explanation> explain(const Flow &flow) = 0;
+};
+
+} // namespace sluice::proxy
