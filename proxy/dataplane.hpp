@@ -2,33 +2,14 @@
 // What a data plane is: something that makes the kernel behave as a Table says. DESIGN.md
 // section 2.
 
-#include "proxy/model/table.hpp"
-
-#include <memory>
+#include "proxy/model/flow.hpp"
 
 namespace sluice::proxy {
-
-/// One packet's first look: the start of a connection.
-struct Flow {
-  IpAddress source, destination;
-  Port sourcePort, destinationPort;
-  Protocol protocol = Protocol::tcp;
-  std::string inInterface; ///< empty: sent by a process of this node
-};
 
 /// What differs between the kernel and the table.
 struct Drift {
   std::vector<std::string> differences; ///< in people's words; empty: none
   bool empty() const noexcept { return differences.empty(); }
-};
-
-/// Why a flow goes where it goes.
-struct Explanation {
-  std::optional<Frontend> frontend; ///< nothing: the proxy does not touch it
-  std::vector<Backend> backends;
-  bool masquerade = false;
-  std::string verdict;              ///< "translate", "reject", "drop", "none"
-  std::vector<std::string> reasons; ///< in the order in which they were decided
 };
 
 /// One instance per IP family. Not thread-safe; one thread owns it. `start` comes first.
