@@ -36,7 +36,7 @@ ApiError invalid(const ResourceType &type, std::string_view name, FieldErrors ca
 ApiError bad_request(std::string message);
 /// `why` completes "services \"x\" is forbidden: ".
 ApiError forbidden(const ResourceType &type, std::string_view name, std::string_view why);
-ApiError method_not_allowed(std::string_view resource, std::string_view verb);
+ApiError method_not_allowed();
 ApiError expired(std::string message);
 ApiError too_large_resource_version(std::uint64_t asked, std::uint64_t current);
 ApiError internal_error(std::string message);

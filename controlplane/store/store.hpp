@@ -10,6 +10,7 @@
 
 #include "net/result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,12 +19,20 @@
 
 namespace sluice::controlplane {
 
+/// How soon a record must be on disk.
+enum class Persist : std::uint8_t {
+  now,   ///< before `done`
+  soon,  ///< within `SqliteOptions::coalesce`; only the newest record of a key is written
+  never, ///< only takes part in the order of `done`
+};
+
 /// One change, as it goes to disk.
 struct StoreRecord {
   enum class Type : std::uint8_t { put, remove };
   std::string key; ///< "<apiVersion>/<plural>/<namespace>/<name>"; opaque here
   std::uint64_t rev = 0;
   Type type = Type::put;
+  Persist persist = Persist::now;
   std::shared_ptr<const std::string> value; ///< put only
 };
 
@@ -46,23 +55,22 @@ public:
   virtual ~Store() = default;
   /// Called once, before anything else.
   virtual Result<StoreSnapshot> load() = 0;
-  /// Makes sure that revs up to `rev` are never handed out again after a restart; blocks at most
-  /// once in many thousand calls.
-  virtual Result<> reserve(std::uint64_t rev) = 0;
-  /// Called on the store's thread, in the order of `append`, with the outcome of the commit.
+  /// `done` is called once per record, in the order of `append`, with the outcome of the commit;
+  /// mostly on the store's thread. No rev that `done` has confirmed is handed out again after a
+  /// restart, whatever the record's `persist`. After a failed commit all records that wait then
+  /// fail too, because they were built upon the failed ones.
   using Done = std::function<void(const Result<> &outcome)>;
-  /// `wait` false: the record may be held back some seconds and is dropped if a newer one for the
-  /// same key comes (`done` is called at once then, before `append` returns).
-  virtual void append(StoreRecord record, bool wait, Done done) = 0;
+  virtual void append(StoreRecord record, Done done) = 0;
 };
 
 struct SqliteOptions {
   std::string file;
   std::uint64_t logLength = 100000; ///< revs kept in `log`
+  std::chrono::milliseconds coalesce{5000};
 };
 /// Opens or creates; one process at a time (a second one gets Errc::busy).
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options);
-/// Keeps nothing; for tests.
+/// Keeps nothing and never fails; for tests. `done` is called inside `append`.
 std::unique_ptr<Store> open_memory_store();
 
 } // namespace sluice::controlplane
