@@ -1,0 +1,43 @@
+#pragma once
+// The EndpointSlices of one IP family, merged into the endpoints of each service port.
+
+#include "proxy/model/endpoint.hpp"
+#include "proxy/model/tracked.hpp"
+
+#include <set>
+
+namespace sluice::proxy {
+
+/// Not thread-safe.
+class EndpointTracker {
+public:
+  EndpointTracker(Family family, std::string node_name)
+      : family_(family), node_name_(std::move(node_name)) {}
+
+  /// True if it changed something that packets can see.
+  bool update(const kube::EndpointSlice &slice);
+  bool remove(const kube::ObjectKey &slice);
+
+  /// The Services whose endpoints differ from the last call: of a slice that moved to another
+  /// Service, both.
+  std::set<kube::ObjectKey> take_changes();
+  std::size_t pending() const noexcept { return slices_.pending(); }
+
+  /// Sorted by address, each once: of two with one address the one that does not terminate counts
+  /// (then the ready one, then the one of the slice whose name sorts first).
+  std::vector<Endpoint> endpoints_of(const kube::ObjectKey &service,
+                                     const ServicePortView &port) const;
+
+  std::size_t slice_count() const noexcept { return slices_.all().size(); }
+  std::size_t endpoint_count() const noexcept;
+
+private:
+  bool set(const kube::ObjectKey &slice, std::optional<SliceView> view);
+
+  Family family_;
+  std::string node_name_;
+  Tracked<SliceView> slices_;
+  std::map<kube::ObjectKey, std::set<std::string>> slices_of_; ///< Service -> names of its slices
+};
+
+} // namespace sluice::proxy
