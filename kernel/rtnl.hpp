@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -75,10 +76,13 @@ struct Neighbour {
 
 // ---- what is asked of the kernel -------------------------------------------------------------
 
-/// A link is named by index or by name; a name costs the kernel a lookup and us nothing.
+/// A link is named by index or by name. In SetLink (without new_name) and DeleteLink the kernel
+/// looks the name up; everywhere else a name costs one request more (a link that the same batch
+/// made splits the batch there: name it by an index asked for at its birth where speed counts).
 using LinkRef = std::variant<IfIndex, std::string>;
 
-/// RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL.
+/// RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL. An alias is a second message: the kernel ignores it at
+/// the birth of a link.
 struct CreateBridge {
   std::string name;
   std::uint32_t mtu_bytes = 0; ///< 0: the kernel's default
@@ -111,7 +115,7 @@ struct SetLink {
   std::optional<std::string> alias;
   std::optional<LinkRef> master; ///< IfIndex{0} releases it
   std::optional<bool> promiscuous;
-  // Bridge port flags (IFLA_PROTINFO, AF_BRIDGE).
+  // Flags of a bridge port (IFLA_INFO_SLAVE_DATA); a second message if anything else is set too.
   std::optional<bool> hairpin, isolated;
 };
 struct DeleteLink {
@@ -139,9 +143,12 @@ struct AddRoute {
   Existing existing = Existing::refuse;
   std::optional<std::string> link_name; ///< used when route.link is 0
 };
+/// Matches destination, table, type, protocol (0: any), and of gateway, link, preferred_source and
+/// priority those that are set.
 struct DeleteRoute {
   Route route;
 };
+/// NLM_F_CREATE|NLM_F_REPLACE: one that is there is changed.
 struct AddNeighbour {
   Neighbour neighbour;
 };
@@ -155,22 +162,38 @@ using RtnlOp = std::variant<CreateBridge, CreateVeth, SetLink, DeleteLink, AddAd
 /// In the words of ip(8): "route add 10.244.1.0/24 via 192.0.2.12 proto 83".
 std::string to_string(const RtnlOp &op);
 
-/// Operations in order. Rtnetlink is no transaction: what came before the first refusal stays done,
-/// and what comes after it is not done (see RtnlSocket::apply).
+/// Operations in order. Rtnetlink is no transaction, and it does not stop at a message that it
+/// refuses: operations that come after it are tried too, unless a barrier stands between.
 class RtnlBatch {
 public:
   RtnlBatch &add(RtnlOp op) {
     ops_.push_back(std::move(op));
     return *this;
   }
+  /// What follows is sent only if everything before it was accepted. Costs one sendmsg(2) more. For
+  /// operations that would hit somebody else's object if an earlier one failed: a name that was
+  /// taken, for example.
+  RtnlBatch &barrier() {
+    barriers_.insert(ops_.size());
+    return *this;
+  }
   const std::vector<RtnlOp> &ops() const noexcept { return ops_; }
+  bool has_barrier_before(std::size_t operation) const { return barriers_.count(operation) != 0; }
   bool empty() const noexcept { return ops_.empty(); }
   std::size_t size() const noexcept { return ops_.size(); }
-  /// One line an operation.
+  /// One line an operation; a barrier is no line.
   std::string str() const;
 
 private:
   std::vector<RtnlOp> ops_;
+  std::set<std::size_t> barriers_;
+};
+
+/// One operation that the kernel refused: "route add 10.1.2.0/24 via 10.9.9.9 proto 83 (kernel:
+/// Nexthop has invalid gateway): Network is unreachable".
+struct Refusal {
+  std::size_t operation; ///< index in RtnlBatch::ops
+  Error error;
 };
 
 /// What agents program against; `RtnlSocket` is the kernel, `fake::Rtnl` a stateful stand-in that
@@ -178,15 +201,20 @@ private:
 class Rtnl {
 public:
   virtual ~Rtnl() = default;
-  /// Sends the batch. On a refusal the error quotes that operation and the kernel's own text, and
-  /// no later operation of the batch is tried.
-  virtual Result<> apply(const RtnlBatch &batch) = 0;
+  /// Tries every operation (up to a barrier with a refusal before it) and returns the refusals in
+  /// order. An error only if the conversation itself broke; what was done then is unknown.
+  virtual Result<std::vector<Refusal>> apply_each(const RtnlBatch &batch) = 0;
+  /// As apply_each; the first refusal is the error. Later operations may have been done: put a
+  /// barrier where that would hurt.
+  Result<> apply(const RtnlBatch &batch);
   virtual Result<std::vector<Link>> read_links() = 0;
   /// not_found if there is none.
   virtual Result<Link> read_link(const LinkRef &link) = 0;
   virtual Result<std::vector<LinkAddress>> read_addresses() = 0;
-  /// Every table, every protocol; the caller filters by `protocol`.
+  /// Every table, every protocol; the caller filters by `protocol`. A route with several next hops
+  /// is several elements here. IPv6 multicast and cloned routes are left out.
   virtual Result<std::vector<Route>> read_routes(Family family) = 0;
+  /// Those in the cache and the proxied ones.
   virtual Result<std::vector<Neighbour>> read_neighbours(Family family) = 0;
 };
 
@@ -199,7 +227,7 @@ public:
   RtnlSocket &operator=(RtnlSocket &&) noexcept;
   ~RtnlSocket() override;
 
-  Result<> apply(const RtnlBatch &batch) override;
+  Result<std::vector<Refusal>> apply_each(const RtnlBatch &batch) override;
   Result<std::vector<Link>> read_links() override;
   Result<Link> read_link(const LinkRef &link) override;
   Result<std::vector<LinkAddress>> read_addresses() override;
