@@ -5,6 +5,7 @@
 #include "net/port.hpp"
 #include "net/unique_fd.hpp"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -67,16 +68,33 @@ struct TlsFiles {
   std::string clientCaFile; ///< set: client certificates are asked for and verified, not required
 };
 
+/// Past its deadline a connection is closed; the deadlines are looked at once a second, or more
+/// often if one is shorter.
+struct ServerTimeouts {
+  std::chrono::milliseconds handshake{10000}; ///< TLS
+  std::chrono::milliseconds request{30000};   ///< from the first byte of a request to its last
+  std::chrono::milliseconds idle{120000};     ///< between two requests
+  std::chrono::milliseconds stalled{60000};   ///< the client takes no byte of an answer
+  std::chrono::milliseconds stop{2000};       ///< for unfinished answers when the server ends
+};
+
 struct ServerOptions {
   std::vector<SocketAddress> listen; ///< port 0: any; see `Server::addresses`
   std::vector<UniqueFd> sockets;     ///< listening sockets made by somebody else (LISTEN_FDS)
   std::optional<TlsFiles> tls;
   unsigned threads = 1;
   std::size_t bodyLimitBytes = 3U << 20;
+  ServerTimeouts timeouts;
 };
 
 /// Listens from construction to destruction; the handler runs on its io threads and must not block
-/// for long.
+/// for long. The destructor refuses new connections, lets answers that have begun finish (at most
+/// `timeouts.stop`), ends streams, and returns when no handler runs any more. An Exchange or a
+/// Stream may outlive the server; its calls do nothing then.
+///
+/// Answers 400 to what is no HTTP, 413 and 431 to what is too large, 500 for an Exchange that was
+/// dropped. Pipelined requests are answered one after the other; "Expect: 100-continue" is
+/// honoured.
 class Server {
 public:
   using Handler = std::function<void(std::shared_ptr<Exchange>)>;
