@@ -16,8 +16,8 @@ namespace sluice::kernel {
 
 /// All descriptors are borrowed and need to stay open only during `spawn`.
 struct SpawnOptions {
-  /// argv[0] is looked up in the parent's PATH if it holds no slash. In a mount namespace that is
-  /// entered the path found is looked up there.
+  /// argv[0] is looked up in PATH (of `environment` if it has one, else the parent's) if it holds
+  /// no slash. In a mount namespace that is entered, the path found is looked up there.
   std::vector<std::string> argv;
   /// "NAME=value" each; none: the parent's environment.
   std::optional<std::vector<std::string>> environment;
@@ -29,7 +29,8 @@ struct SpawnOptions {
   std::string hostname;
   /// A directory of cgroup2 that the child is born in (clone3 CLONE_INTO_CGROUP).
   std::optional<int> cgroup_fd;
-  /// Looked up after the mount namespace was entered; empty: the parent's.
+  /// Looked up after the mount namespace was entered; empty: the parent's,
+  /// or the root of that namespace.
   std::string working_directory;
   /// Sent to the child when the *thread* that called `spawn` ends (prctl(2) PR_SET_PDEATHSIG).
   std::optional<int> parent_death_signal;
