@@ -1,0 +1,82 @@
+#include "cni/protocol/plugin.hpp"
+
+namespace sluice::cni {
+namespace {
+
+constexpr Version kFirstWithCheck{0, 4, 0};
+constexpr Version kFirstWithStatusAndGc{1, 1, 0};
+
+Outcome<> require_version(const NetworkConfig &config, Command command) {
+  const auto first = command == Command::check                              ? kFirstWithCheck
+                     : command == Command::status || command == Command::gc ? kFirstWithStatusAndGc
+                                                                            : kOldestVersion;
+  if (config.version >= first)
+    return {};
+  return fail(Code::incompatible_version, std::string(name_of(command)) + " needs cniVersion " +
+                                              first.str() + " or later; the configuration has " +
+                                              config.version.str());
+}
+
+Outcome<std::string> text_of(Outcome<> outcome) {
+  if (!outcome)
+    return fail(std::move(outcome.error()));
+  return std::string();
+}
+
+Outcome<std::string> run_verb(const Plugin &plugin, const Request &request) {
+  switch (request.environment.command) {
+  case Command::add: {
+    SLUICE_TAKE(const auto result, plugin.add(request));
+    return to_text(result, request.config.version);
+  }
+  case Command::del:
+    return text_of(plugin.del(request));
+  case Command::check:
+    return text_of(plugin.check(request));
+  case Command::status:
+    return text_of(plugin.status(request));
+  case Command::gc:
+    // Without a list nobody said what may go.
+    return request.config.valid_attachments ? text_of(plugin.gc(request)) : std::string();
+  case Command::version:
+    break;
+  }
+  return version_answer(kLatestVersion);
+}
+
+/// `version` is set as soon as it is known, so that an error about the rest can carry it.
+Outcome<std::string> serve(const Plugin &plugin, const Variables &variables,
+                           const ReadInput &read_input, Version &version) {
+  Request request;
+  SLUICE_TAKE(request.environment, parse_environment(variables));
+  const auto command = request.environment.command;
+  if (command == Command::version)
+    return version_answer(kLatestVersion);
+  SLUICE_TAKE(auto text, read_input());
+  version = read_version(text);
+  SLUICE_TAKE(request.config,
+              parse_config(std::move(text),
+                           command == Command::del ? Strictness::lenient : Strictness::strict));
+  SLUICE_PASS(require_version(request.config, command));
+  request.variables = variables;
+  return run_verb(plugin, request);
+}
+
+std::string about(const Plugin &plugin) {
+  return "CNI plugin " + std::string(plugin.name()) +
+         " of Sluice\nCNI protocol versions supported: " + supported_versions_text() + "\n";
+}
+
+} // namespace
+
+Answer answer(const Plugin &plugin, const Variables &variables, const ReadInput &read_input) {
+  if (is_called_by_hand(variables))
+    return {0, "", about(plugin)};
+  Version version = kLatestVersion;
+  auto text = serve(plugin, variables, read_input, version);
+  if (!text)
+    return {1, text.error().str(version) + "\n", ""};
+  return {0, text->empty() ? "" : std::move(*text) + "\n", ""};
+}
+
+} // namespace sluice::cni
