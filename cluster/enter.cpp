@@ -1,0 +1,132 @@
+#include "cluster/cluster.hpp"
+
+#include "cluster/exec.hpp"
+#include "cluster/files.hpp"
+#include "cluster/state.hpp"
+#include "kernel/cgroup.hpp"
+#include "net/unique_fd.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sched.h>
+
+namespace sluice::cluster {
+namespace {
+
+struct PodPlace {
+  std::string key, folder, cgroup; ///< "default/web-1"; the folder as its node sees it
+};
+
+/// Namespaces to enter, in the order in which they must be entered.
+struct Doors {
+  std::vector<std::string> namespaces;
+  std::string cgroup;
+};
+
+std::string proc(pid_t pid, const std::string &below) {
+  return "/proc/" + std::to_string(pid) + "/" + below;
+}
+
+Result<pid_t> some_process_of(const std::string &cgroup, const std::string &what) {
+  auto opened = kernel::Cgroup::open(cgroup);
+  if (opened)
+    if (auto pids = opened->pids(); pids && !pids->empty())
+      return pids->front();
+  return fail(Errc::not_found, what + " is not running");
+}
+
+Result<std::string> cluster_cgroup(const std::string &cluster) {
+  SLUICE_ASSIGN(const auto cgroup2, kernel::find_cgroup2(), "find cgroup2");
+  return cgroup_of(cgroup2, cluster);
+}
+
+Result<Doors> doors_of_node(const State &state, const std::string &node) {
+  SLUICE_ASSIGN(const auto cgroup, cluster_cgroup(state.name), "find node");
+  Doors doors;
+  doors.cgroup = member_cgroup(cgroup, node) + "/daemons";
+  SLUICE_ASSIGN(const auto pid, some_process_of(doors.cgroup, node), "find node");
+  doors.namespaces = {proc(pid, "ns/net"), proc(pid, "ns/uts"), proc(pid, "ns/mnt")};
+  return doors;
+}
+
+std::string unknown(const std::string &target, const std::vector<std::string> &known) {
+  std::string text = "there is no \"" + target + "\"; these exist:";
+  for (const auto &name : known)
+    text += " " + name;
+  return text;
+}
+
+/// A pod's state.json (podlet/store.hpp) holds its key, and the process of each container.
+Result<Doors> doors_of_pod(const Place &place, const State &state, const std::string &key) {
+  const auto paths = Paths::of(state.name, place.root);
+  std::vector<std::string> known;
+  for (const auto &node : state.nodes) {
+    const auto folder = paths.node_run(node) + "/sluice/pods";
+    for (const auto &uid : names_in(folder)) {
+      const auto text = read_file(folder + "/" + uid + "/state.json");
+      const auto document = nlohmann::json::parse(text.value_or(""), nullptr, false);
+      if (!document.is_object())
+        continue;
+      const auto found = document.value("namespace", "") + "/" + document.value("name", "");
+      known.push_back("pod/" + found);
+      if (found != key)
+        continue;
+      SLUICE_ASSIGN(const auto cluster, cluster_cgroup(state.name), "find pod");
+      Doors doors;
+      doors.cgroup = member_cgroup(cluster, node) + "/pods/" + uid;
+      SLUICE_ASSIGN(const auto pid, some_process_of(doors.cgroup, "pod \"" + key + "\""),
+                    "find pod");
+      doors.namespaces = {proc(pid, "ns/net"), proc(pid, "ns/uts"), proc(pid, "ns/mnt")};
+      return doors;
+    }
+  }
+  return fail(Errc::not_found, unknown("pod/" + key, known));
+}
+
+Result<Doors> doors_of(const Place &place, const State &state, const std::string &target) {
+  if (target.rfind("pod/", 0) == 0) {
+    const auto key = target.substr(4);
+    return doors_of_pod(place, state, key.find('/') == std::string::npos ? "default/" + key : key);
+  }
+  for (const auto &node : state.nodes)
+    if (node == target)
+      return doors_of_node(state, node);
+  auto known = state.nodes;
+  known.push_back("pod/NAME");
+  known.push_back("pod/NAMESPACE/NAME");
+  return fail(Errc::not_found, unknown(target, known));
+}
+
+Result<> enter(const Doors &doors) {
+  std::vector<UniqueFd> fds;
+  for (const auto &path : doors.namespaces) {
+    fds.emplace_back(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fds.back())
+      return fail(Error::from_errno(errno, "open \"" + path + "\""));
+  }
+  SLUICE_ASSIGN(const auto cgroup, kernel::Cgroup::open(doors.cgroup), "enter the cgroup");
+  SLUICE_TRY(cgroup.add(0), "enter the cgroup");
+  for (std::size_t i = 0; i < fds.size(); ++i)
+    if (::setns(fds[i].get(), 0) != 0)
+      return fail(Error::from_errno(errno, "enter \"" + doors.namespaces[i] + "\""));
+  return {};
+}
+
+} // namespace
+
+Result<> exec_in_cluster(const Place &place, const std::string &cluster, const std::string &target,
+                         const std::vector<std::string> &argv) {
+  const auto doing = "exec in \"" + target + "\" of cluster \"" + cluster + "\"";
+  SLUICE_ASSIGN(const auto state, read_state(place, cluster), doing);
+  SLUICE_ASSIGN(const auto doors, doors_of(place, state, target), doing);
+  SLUICE_TRY(enter(doors), doing);
+  // The programs of Sluice are found first, as the pods find them.
+  ::setenv("PATH", (place.bin_folder + ":" + place.path).c_str(), 1);
+  SLUICE_TRY(exec_program(argv), doing);
+  return {};
+}
+
+} // namespace sluice::cluster

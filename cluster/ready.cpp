@@ -1,0 +1,62 @@
+#include "cluster/ready.hpp"
+
+#include "kube/api_client.hpp"
+
+#include <thread>
+
+namespace sluice::cluster {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kPause{50};
+
+/// Asks `ready` again and again; it says what is still missing, or "".
+template <class Ask> Result<> poll_until(Clock::time_point deadline, Ask ready) {
+  for (;;) {
+    const std::string missing = ready();
+    if (missing.empty())
+      return {};
+    if (Clock::now() >= deadline)
+      return fail(Errc::timeout, "gave up: " + missing);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Result<std::unique_ptr<kube::ApiClient>> client_of(const std::string &kubeconfig) {
+  SLUICE_ASSIGN(auto config, kube::read_kubeconfig(kubeconfig), "read kubeconfig");
+  return kube::ApiClient::create(std::move(config));
+}
+
+std::string what_is_missing(const kube::Node &node) {
+  for (const auto &condition : node.conditions)
+    if (condition.type == "Ready")
+      return condition.status == "True" ? "" : condition.reason + ": " + condition.message;
+  return "the node has not reported its state yet";
+}
+
+} // namespace
+
+Result<> wait_for_api(const std::string &kubeconfig, Clock::time_point deadline) {
+  SLUICE_ASSIGN(const auto client, client_of(kubeconfig), "wait for the API server");
+  kube::HttpRequest request;
+  request.path = "/readyz";
+  request.timeout = std::chrono::seconds(2);
+  return poll_until(deadline, [&]() -> std::string {
+    const auto answer = client->send(request);
+    if (!answer)
+      return answer.error().what();
+    return answer->status == 200 ? "" : "/readyz answers " + std::to_string(answer->status);
+  });
+}
+
+Result<> wait_for_node(const std::string &kubeconfig, const std::string &name,
+                       Clock::time_point deadline) {
+  SLUICE_ASSIGN(const auto client, client_of(kubeconfig), "wait for the node");
+  return poll_until(deadline, [&]() -> std::string {
+    const auto node = client->get<kube::Node>({"", name});
+    return node ? what_is_missing(*node) : node.error().what();
+  });
+}
+
+} // namespace sluice::cluster
