@@ -26,8 +26,11 @@ bool EndpointTracker::set(const kube::ObjectKey &slice, std::optional<SliceView>
   const auto *known = slices_.find(slice);
   const auto from = known ? std::optional(known->service) : std::nullopt;
   const auto to = view ? std::optional(view->service) : std::nullopt;
+  const auto count_before = known ? known->endpoints.size() : 0;
+  const auto count_after = view ? view->endpoints.size() : 0;
   if (!slices_.set(slice, std::move(view)))
     return false;
+  endpoint_count_ += count_after - count_before;
   if (from && from != to) {
     const auto found = slices_of_.find(*from);
     found->second.erase(slice.name);
@@ -71,13 +74,6 @@ std::vector<Endpoint> EndpointTracker::endpoints_of(const kube::ObjectKey &servi
   const auto same = [](const Endpoint &a, const Endpoint &b) { return a.address == b.address; };
   found.erase(std::unique(found.begin(), found.end(), same), found.end());
   return found;
-}
-
-std::size_t EndpointTracker::endpoint_count() const noexcept {
-  std::size_t count = 0;
-  for (const auto &[key, slice] : slices_.all())
-    count += slice.endpoints.size();
-  return count;
 }
 
 } // namespace sluice::proxy

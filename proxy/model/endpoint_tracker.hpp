@@ -29,7 +29,7 @@ public:
                                      const ServicePortView &port) const;
 
   std::size_t slice_count() const noexcept { return slices_.all().size(); }
-  std::size_t endpoint_count() const noexcept;
+  std::size_t endpoint_count() const noexcept { return endpoint_count_; }
 
 private:
   bool set(const kube::ObjectKey &slice, std::optional<SliceView> view);
@@ -38,6 +38,7 @@ private:
   std::string node_name_;
   Tracked<SliceView> slices_;
   std::map<kube::ObjectKey, std::set<std::string>> slices_of_; ///< Service -> names of its slices
+  std::size_t endpoint_count_ = 0;
 };
 
 } // namespace sluice::proxy

@@ -1,0 +1,264 @@
+#include "proxy/runner.hpp"
+
+#include "kube/daemon/log.hpp"
+#include "proxy/rfc3339.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using kube::daemon::log_debug;
+using kube::daemon::log_info;
+using kube::daemon::log_warning;
+
+/// Messages taken in one turn at most, so that an endless stream cannot hold a sync up.
+constexpr int kBurst = 4096;
+constexpr const char *kTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
+
+template <class Object> kube::ObjectKey key_of(const Object &object) {
+  return {object.metadata.namespace_, object.metadata.name};
+}
+
+template <class Object> bool is_synced(const kube::Change<Object> &change) {
+  return change.kind == kube::Change<Object>::Kind::synced;
+}
+template <class Object> bool is_deleted(const kube::Change<Object> &change) {
+  return change.kind == kube::Change<Object>::Kind::deleted;
+}
+
+std::string milliseconds(Clock::duration time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f ms",
+                std::chrono::duration<double, std::milli>(time).count());
+  return text;
+}
+
+/// The first few, so that a flushed table does not fill the log.
+std::string first_of(const std::vector<std::string> &lines) {
+  std::string text;
+  for (std::size_t i = 0; i < lines.size() && i < 3; ++i)
+    text += (i == 0 ? "" : "; ") + lines[i];
+  if (lines.size() > 3)
+    text += "; and " + std::to_string(lines.size() - 3) + " more";
+  return text;
+}
+
+} // namespace
+
+Runner::Runner(RunnerParts parts, NodeOptions node_options,
+               std::vector<std::unique_ptr<FamilySync>> families)
+    : parts_(parts), node_options_(std::move(node_options)), families_(std::move(families)) {
+  node_changed(parts_.clock.now());
+  for (const auto &sync : families_)
+    publish_health(*sync, false);
+}
+
+void Runner::run() {
+  while (!stopping_) {
+    if (auto first = parts_.inbox.take_until(deadline()))
+      handle(*first);
+    else if (parts_.inbox.closed())
+      return;
+    turn();
+  }
+}
+
+void Runner::turn() {
+  for (int i = 0; i < kBurst && !stopping_; ++i) {
+    auto next = parts_.inbox.try_take();
+    if (!next)
+      break;
+    handle(*next);
+  }
+  if (!stopping_)
+    sync_all();
+}
+
+Clock::time_point Runner::deadline() const {
+  auto earliest = parts_.clock.now() + std::chrono::hours(1);
+  for (const auto &sync : families_)
+    earliest = std::min(earliest, sync->deadline());
+  return earliest;
+}
+
+FamilySync *Runner::family(Family family) noexcept {
+  for (const auto &sync : families_)
+    if (sync->model().family() == family)
+      return sync.get();
+  return nullptr;
+}
+
+void Runner::handle(Envelope &envelope) {
+  std::visit([&](const auto &message) { on(message, envelope.at); }, envelope.message);
+}
+
+void Runner::on(const kube::Change<kube::Service> &change, Clock::time_point at) {
+  if (is_synced(change)) {
+    services_synced_ = true;
+    return allow_when_known();
+  }
+  bool any = false;
+  for (const auto &sync : families_) {
+    auto &model = sync->model();
+    if (!(is_deleted(change) ? model.remove_service(key_of(change.object))
+                             : model.update(change.object)))
+      continue;
+    any = true;
+    sync->changed(at);
+  }
+  if (any)
+    parts_.metrics.service_changes.add();
+}
+
+void Runner::on(const kube::Change<kube::EndpointSlice> &change, Clock::time_point at) {
+  if (is_synced(change)) {
+    slices_synced_ = true;
+    return allow_when_known();
+  }
+  bool any = false;
+  for (const auto &sync : families_) {
+    auto &model = sync->model();
+    if (!(is_deleted(change) ? model.remove_slice(key_of(change.object))
+                             : model.update(change.object)))
+      continue;
+    any = true;
+    sync->changed(at);
+    if (!is_deleted(change))
+      note_trigger(change.object, *sync);
+  }
+  if (any)
+    parts_.metrics.endpoint_changes.add();
+}
+
+void Runner::on(const kube::Change<kube::Node> &change, Clock::time_point at) {
+  if (is_synced(change)) {
+    nodes_synced_ = true;
+    if (!node_)
+      log_warning("the API server has no Node of our name: zone, addresses and podCIDRs are "
+                  "unknown until it appears");
+    return allow_when_known();
+  }
+  if (is_deleted(change)) {
+    log_warning("our Node was deleted; keeping its last state",
+                {{"node", change.object.metadata.name}});
+    return;
+  }
+  node_ = change.object;
+  node_changed(at);
+  allow_when_known();
+}
+
+void Runner::on(const KernelChanged &notice, Clock::time_point) {
+  if (auto *sync = family(notice.family))
+    sync->kernel_changed();
+}
+
+void Runner::on(const Call &call, Clock::time_point) { call(*this); }
+
+void Runner::on(const Stop &, Clock::time_point) { stopping_ = true; }
+
+void Runner::node_changed(Clock::time_point at) {
+  for (const auto &sync : families_) {
+    const auto info = node_info(node_options_, node_, sync->model().family());
+    if (info && sync->model().set_node(*info, zone_of(node_)))
+      sync->changed(at);
+  }
+  const bool is_eligible = eligible(node_);
+  parts_.health.update([&](HealthState &state) { state.node_eligible = is_eligible; });
+}
+
+void Runner::allow_when_known() {
+  if (allowed_ || !synced())
+    return;
+  if (!node_info(node_options_, node_, Family::ipv4)) {
+    log_warning("waiting for the podCIDRs of our Node: --detect-local-mode=NodeCIDR needs them");
+    return;
+  }
+  allowed_ = true;
+  for (const auto &sync : families_)
+    sync->allow();
+}
+
+void Runner::note_trigger(const kube::EndpointSlice &slice, FamilySync &sync) {
+  const auto found = slice.metadata.annotations.find(kTriggerTime);
+  if (found == slice.metadata.annotations.end())
+    return;
+  const auto service = slice.metadata.labels.find("kubernetes.io/service-name");
+  const auto time = parse_rfc3339(found->second);
+  if (time && *time >= started_ && service != slice.metadata.labels.end())
+    triggers_[sync.model().family()].emplace(slice.metadata.namespace_ + "/" + service->second,
+                                             *time);
+}
+
+void Runner::sync_all() {
+  std::size_t services = 0, endpoints = 0;
+  for (const auto &sync : families_) {
+    while (const auto outcome = sync->step())
+      report(*sync, *outcome);
+    if (sync->oldest_change())
+      publish_health(*sync, false);
+    services += sync->model().pending_services();
+    endpoints += sync->model().pending_endpoints();
+  }
+  parts_.metrics.service_changes_pending.set(static_cast<double>(services));
+  parts_.metrics.endpoint_changes_pending.set(static_cast<double>(endpoints));
+}
+
+void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
+  using Kind = SyncOutcome::Kind;
+  const auto family = sync.model().family();
+  parts_.metrics.of(family).record(outcome, sync.model(), parts_.clock.now());
+  publish_health(sync, outcome.kind != Kind::failed && outcome.kind != Kind::verified);
+  const auto name = name_of(family);
+  switch (outcome.kind) {
+  case Kind::failed:
+    return log_warning("sync failed; keeping the rules that are there",
+                       {{"family", name},
+                        {"error", *outcome.error},
+                        {"retryIn", milliseconds(outcome.retryIn)}});
+  case Kind::started:
+    log_info("rules are in the kernel", {{"family", name},
+                                         {"services", sync.model().service_count()},
+                                         {"endpoints", sync.model().endpoint_count()},
+                                         {"frontends", outcome.frontends},
+                                         {"took", milliseconds(outcome.took)}});
+    break;
+  case Kind::repaired:
+    log_warning("somebody else had changed our rules; they are repaired",
+                {{"family", name},
+                 {"differences", first_of(outcome.differences)},
+                 {"took", milliseconds(outcome.took)}});
+    break;
+  case Kind::applied:
+    log_debug("changes are in the kernel", {{"family", name},
+                                            {"services", outcome.services},
+                                            {"frontends", outcome.frontends},
+                                            {"backendSets", outcome.backendSets},
+                                            {"took", milliseconds(outcome.took)}});
+    break;
+  case Kind::unchanged:
+  case Kind::verified:
+    return;
+  }
+  report_triggers(family);
+}
+
+void Runner::report_triggers(Family family) {
+  const auto now = std::chrono::system_clock::now();
+  for (const auto &[service, time] : triggers_[family])
+    parts_.metrics.of(family).network_programming.observe(
+        std::chrono::duration<double>(now - time).count());
+  triggers_[family].clear();
+}
+
+void Runner::publish_health(const FamilySync &sync, bool synced_now) {
+  // Before the first full list nothing can be late.
+  const auto oldest = allowed_ ? sync.oldest_change() : std::nullopt;
+  parts_.health.update([&](HealthState &state) {
+    auto &family = state.families[sync.model().family()];
+    family.oldest_change = oldest;
+    if (synced_now)
+      family.last_sync = std::chrono::system_clock::now();
+  });
+}
+
+} // namespace sluice::proxy

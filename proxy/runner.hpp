@@ -1,0 +1,89 @@
+#pragma once
+// The daemon's one loop. Everything that happens comes through its mailbox: changes from the API
+// server, notices from the kernel, questions from the control socket, the order to stop. What
+// changed is in the kernel as soon as the messages that are there have been taken.
+
+#include "kube/informer.hpp"
+#include "net/mailbox.hpp"
+#include "proxy/family_sync.hpp"
+#include "proxy/health.hpp"
+#include "proxy/metrics.hpp"
+#include "proxy/model/node_info.hpp"
+
+namespace sluice::proxy {
+
+/// Somebody else changed our objects of this family.
+struct KernelChanged {
+  Family family;
+};
+struct Stop {};
+
+class Runner;
+/// Runs on the loop's thread.
+using Call = std::function<void(Runner &)>;
+
+using Message = std::variant<kube::Change<kube::Service>, kube::Change<kube::EndpointSlice>,
+                             kube::Change<kube::Node>, KernelChanged, Call, Stop>;
+struct Envelope {
+  Message message;
+  Clock::time_point at; ///< when it came in
+};
+using Inbox = Mailbox<Envelope>;
+
+/// What the loop works with; all outlive it.
+struct RunnerParts {
+  Inbox &inbox;
+  const Clock &clock;
+  HealthBoard &health;
+  ProxyMetrics &metrics;
+};
+
+/// Not thread-safe but for `inbox`.
+class Runner {
+public:
+  /// The kernel is not touched before the first complete list of all three kinds is there.
+  Runner(RunnerParts parts, NodeOptions node_options,
+         std::vector<std::unique_ptr<FamilySync>> families);
+
+  /// Until `Stop` comes or the inbox is closed. What is in the kernel stays.
+  void run();
+  /// Takes what is in the inbox and does what is due; does not wait.
+  void turn();
+  /// When `turn` has something to do if no message comes.
+  Clock::time_point deadline() const;
+
+  const std::vector<std::unique_ptr<FamilySync>> &families() const noexcept { return families_; }
+  FamilySync *family(Family family) noexcept;
+  const std::optional<kube::Node> &node() const noexcept { return node_; }
+  bool synced() const noexcept { return services_synced_ && slices_synced_ && nodes_synced_; }
+  bool stopping() const noexcept { return stopping_; }
+
+private:
+  void handle(Envelope &envelope);
+  void on(const kube::Change<kube::Service> &change, Clock::time_point at);
+  void on(const kube::Change<kube::EndpointSlice> &change, Clock::time_point at);
+  void on(const kube::Change<kube::Node> &change, Clock::time_point at);
+  void on(const KernelChanged &notice, Clock::time_point at);
+  void on(const Call &call, Clock::time_point at);
+  void on(const Stop &stop, Clock::time_point at);
+  void node_changed(Clock::time_point at);
+  void allow_when_known();
+  void note_trigger(const kube::EndpointSlice &slice, FamilySync &sync);
+  void sync_all();
+  void report(FamilySync &sync, const SyncOutcome &outcome);
+  void report_triggers(Family family);
+  void publish_health(const FamilySync &sync, bool synced_now);
+
+  RunnerParts parts_;
+  NodeOptions node_options_;
+  std::vector<std::unique_ptr<FamilySync>> families_;
+  std::optional<kube::Node> node_;
+  bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;
+  bool allowed_ = false, stopping_ = false;
+  std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+  /// When the endpoints changed whose rules are not in the kernel yet, by their annotation.
+  std::map<Family, std::set<std::pair<std::string, std::chrono::system_clock::time_point>>>
+      triggers_;
+};
+
+} // namespace sluice::proxy
