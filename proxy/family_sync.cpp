@@ -13,8 +13,8 @@ constexpr int kAuditShare = 100;
 
 FamilySync::FamilySync(std::unique_ptr<Model> model, std::unique_ptr<Dataplane> dataplane,
                        SyncPeriods periods, const Clock &clock)
-    : model_(std::move(model)), dataplane_(std::move(dataplane)), periods_(periods),
-      clock_(clock) {}
+    : model_(std::move(model)), dataplane_(std::move(dataplane)), periods_(periods), clock_(clock) {
+}
 
 void FamilySync::changed(Clock::time_point at) {
   if (!oldest_change_)

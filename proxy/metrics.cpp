@@ -52,10 +52,10 @@ FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family)
           "kubeproxy_network_programming_duration_seconds",
           "From the change of an endpoint, by its annotation, to the rules in the kernel.",
           network_programming_buckets(), label_of(family))),
-      event_to_commit(metrics.histogram(
-          "sluice_proxy_event_to_commit_seconds",
-          "From the arrival of a watch event to the end of the kernel's commit.", commit_buckets(),
-          label_of(family))),
+      event_to_commit(
+          metrics.histogram("sluice_proxy_event_to_commit_seconds",
+                            "From the arrival of a watch event to the end of the kernel's commit.",
+                            commit_buckets(), label_of(family))),
       failures(metrics.counter("kubeproxy_sync_proxy_rules_nftables_sync_failures_total",
                                "Syncs that failed.", label_of(family))),
       repairs(metrics.counter("sluice_proxy_repairs_total",

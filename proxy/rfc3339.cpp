@@ -52,7 +52,7 @@ std::string rfc3339(std::chrono::system_clock::time_point time) {
   const auto seconds = std::chrono::system_clock::to_time_t(whole);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  char text[48];
+  char text[96];
   std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06lldZ", parts.tm_year + 1900,
                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
                 static_cast<long long>(micros));

@@ -211,10 +211,9 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
   const auto name = name_of(family);
   switch (outcome.kind) {
   case Kind::failed:
-    return log_warning("sync failed; keeping the rules that are there",
-                       {{"family", name},
-                        {"error", *outcome.error},
-                        {"retryIn", milliseconds(outcome.retryIn)}});
+    return log_warning(
+        "sync failed; keeping the rules that are there",
+        {{"family", name}, {"error", *outcome.error}, {"retryIn", milliseconds(outcome.retryIn)}});
   case Kind::started:
     log_info("rules are in the kernel", {{"family", name},
                                          {"services", sync.model().service_count()},
