@@ -56,6 +56,8 @@ public:
   std::span<const std::uint8_t> bytes() const noexcept { return {bytes_.data(), size_}; }
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
+  /// Cuts the padding (or more) off: a lone field of fewer than 4 bytes is as long as its type.
+  Value &truncate(std::size_t size) noexcept;
   /// The host-order number at byte `offset` (a multiple of 4 inside size()).
   std::uint32_t u32_at(std::size_t offset) const noexcept;
   /// The network-order 16-bit number at byte `offset`.
@@ -135,11 +137,11 @@ struct Set {
   std::vector<Type> key;       ///< 1 to 5 fields
   std::vector<Type> data = {}; ///< fields of the data, for a data map
   bool verdicts = false;       ///< a verdict map
-  std::uint32_t size = 0;      ///< most elements; 0: no limit. Given, a load costs half
-  bool dynamic = false;        ///< rules add elements (dynset)
-  bool timeouts = false;       ///< elements may have timeouts
-  bool constant = false;       ///< no change once a rule uses it
-  bool interval = false;       ///< ranges; one key field only, dear to change
+  std::uint32_t size = 0; ///< most elements; 0: no limit (dynamic: 65535). Given, a load costs half
+  bool dynamic = false;   ///< rules add elements (dynset)
+  bool timeouts = false;  ///< elements may have timeouts
+  bool constant = false;  ///< no change once a rule uses it
+  bool interval = false;  ///< ranges; one key field only, dear to change
   std::chrono::milliseconds default_timeout{0};
   std::chrono::milliseconds gc_interval{0};
   bool is_map() const noexcept { return verdicts || !data.empty(); }
