@@ -45,7 +45,7 @@ json cells(const json &object, SystemTime now) {
       is_empty(object, "firstTimestamp") ? last_seen_path(object) : std::string("firstTimestamp");
   const auto about = lower(text(object, "involvedObject.kind"));
   const auto name = text(object, "involvedObject.name");
-  const auto count = number(object, "series.count", number(object, "count", 1));
+  const auto count = std::to_string(number(object, "series.count", number(object, "count", 1)));
   return json::array({age(object, last_seen_path(object), now), text(object, "type"),
                       text(object, "reason"), name.empty() ? about : about + "/" + name,
                       text(object, "involvedObject.fieldPath"), source_text(object),
