@@ -16,7 +16,7 @@ struct PemSource {
 };
 
 struct ClientConfig {
-  std::string server; ///< "https://10.96.0.1:443"; "http://..." only for loopback
+  std::string server; ///< "https://10.96.0.1:443"; over "http://..." no token leaves the machine
   PemSource certificateAuthority;
   PemSource clientCertificate, clientKey;
   std::string token, tokenFile;
