@@ -36,6 +36,13 @@ Result<> Rtnl::apply(const RtnlBatch &batch) {
   return {};
 }
 
+Result<std::vector<LinkAddress>> Rtnl::read_addresses_of(IfIndex link) {
+  auto addresses = read_addresses();
+  if (addresses)
+    std::erase_if(*addresses, [&](const LinkAddress &address) { return address.link != link; });
+  return addresses;
+}
+
 struct RtnlSocket::Impl {
   explicit Impl(rtnl::NetlinkSocket s) : socket(std::move(s)) {}
 
@@ -189,8 +196,14 @@ Result<std::vector<Link>> RtnlSocket::read_links() {
 }
 
 Result<std::vector<LinkAddress>> RtnlSocket::read_addresses() {
+  return read_addresses_of(IfIndex(0));
+}
+
+Result<std::vector<LinkAddress>> RtnlSocket::read_addresses_of(IfIndex link) {
   std::vector<LinkAddress> addresses;
-  auto read = impl_->dump(RTM_GETADDR, ifaddrmsg{}, "read the addresses", addresses,
+  ifaddrmsg header{};
+  header.ifa_index = link.value;
+  auto read = impl_->dump(RTM_GETADDR, header, "read the addresses", addresses,
                           [&](const nlmsghdr &message) {
                             if (auto address = rtnl::decode_address(message))
                               addresses.push_back(*address);

@@ -89,6 +89,9 @@ struct CreateBridge {
   std::optional<MacAddress> mac;
   bool up = true;
   std::string alias;
+  /// Packets that it forwards between its ports pass iptables, nftables and conntrack of IP
+  /// (br_netfilter), whatever the namespace's sysctl says.
+  bool netfilter = false;
 };
 /// Both ends in one message; the peer is born in `peer_netns_fd` (never moved: a move costs an
 /// rcu_barrier, reference cni.md 3.2). IFF_UP on the peer is refused by the kernel here: bring it
@@ -151,6 +154,8 @@ struct DeleteRoute {
 /// NLM_F_CREATE|NLM_F_REPLACE: one that is there is changed.
 struct AddNeighbour {
   Neighbour neighbour;
+  bool resolve =
+      false; ///< NTF_USE: the kernel asks for the MAC at once; `mac` and state are unused
 };
 struct DeleteNeighbour {
   Neighbour neighbour;
@@ -211,6 +216,8 @@ public:
   /// not_found if there is none.
   virtual Result<Link> read_link(const LinkRef &link) = 0;
   virtual Result<std::vector<LinkAddress>> read_addresses() = 0;
+  /// Of one link; the kernel looks at no other.
+  virtual Result<std::vector<LinkAddress>> read_addresses_of(IfIndex link);
   /// Every table, every protocol; the caller filters by `protocol`. A route with several next hops
   /// is several elements here. IPv6 multicast and cloned routes are left out.
   virtual Result<std::vector<Route>> read_routes(Family family) = 0;
@@ -231,6 +238,7 @@ public:
   Result<std::vector<Link>> read_links() override;
   Result<Link> read_link(const LinkRef &link) override;
   Result<std::vector<LinkAddress>> read_addresses() override;
+  Result<std::vector<LinkAddress>> read_addresses_of(IfIndex link) override;
   Result<std::vector<Route>> read_routes(Family family) override;
   Result<std::vector<Neighbour>> read_neighbours(Family family) override;
 

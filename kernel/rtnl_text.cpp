@@ -62,6 +62,7 @@ struct Writer {
   std::string operator()(const CreateBridge &op) const {
     return "link add " + op.name + " type bridge" + number_if(" mtu ", op.mtu_bytes) +
            (op.mac ? " address " + op.mac->str() : "") + (op.up ? " up" : "") +
+           (op.netfilter ? " nf_call_iptables 1 nf_call_ip6tables 1" : "") +
            text_if(" alias ", op.alias);
   }
   std::string operator()(const CreateVeth &op) const {
@@ -102,7 +103,11 @@ struct Writer {
     return str(verb, op.route, op.link_name.value_or(""));
   }
   std::string operator()(const DeleteRoute &op) const { return str("del", op.route, ""); }
-  std::string operator()(const AddNeighbour &op) const { return str("replace", op.neighbour); }
+  std::string operator()(const AddNeighbour &op) const {
+    if (op.resolve)
+      return "neigh replace " + op.neighbour.ip.str() + " use dev " + name_of(op.neighbour.link);
+    return str("replace", op.neighbour);
+  }
   std::string operator()(const DeleteNeighbour &op) const { return str("del", op.neighbour); }
 };
 

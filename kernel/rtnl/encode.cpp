@@ -30,7 +30,14 @@ public:
     put_mtu(message, op.mtu_bytes);
     if (op.mac)
       message.put(IFLA_ADDRESS, *op.mac);
-    message.nest(IFLA_LINKINFO, [&] { message.put(IFLA_INFO_KIND, std::string("bridge")); });
+    message.nest(IFLA_LINKINFO, [&] {
+      message.put(IFLA_INFO_KIND, std::string("bridge"));
+      if (op.netfilter)
+        message.nest(IFLA_INFO_DATA, [&] {
+          message.put_u8(IFLA_BR_NF_CALL_IPTABLES, 1);
+          message.put_u8(IFLA_BR_NF_CALL_IP6TABLES, 1);
+        });
+    });
     return with_alias(std::move(message), op.name, op.alias);
   }
 
@@ -133,8 +140,9 @@ public:
   }
 
   Result<std::vector<Message>> operator()(const AddNeighbour &op) const {
-    auto message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, op.neighbour);
-    if (!op.neighbour.proxy)
+    auto message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, op.neighbour,
+                                     op.resolve ? std::uint8_t{NTF_USE} : std::uint8_t{0});
+    if (!op.neighbour.proxy && !op.resolve)
       message.put(NDA_LLADDR, op.neighbour.mac);
     return one(std::move(message));
   }
@@ -315,12 +323,12 @@ private:
   }
 
   static Message neighbour_message(std::uint16_t type, std::uint16_t flags,
-                                   const Neighbour &neighbour) {
+                                   const Neighbour &neighbour, std::uint8_t more_flags = 0) {
     ndmsg header{};
     header.ndm_family = af_of(neighbour.ip.family());
     header.ndm_ifindex = static_cast<int>(neighbour.link.value);
-    header.ndm_state = neighbour.state;
-    header.ndm_flags = neighbour.proxy ? std::uint8_t{NTF_PROXY} : std::uint8_t{0};
+    header.ndm_state = (more_flags & NTF_USE) != 0 ? std::uint16_t{NUD_NONE} : neighbour.state;
+    header.ndm_flags = static_cast<std::uint8_t>((neighbour.proxy ? NTF_PROXY : 0) | more_flags);
     Message message(type, flags, header);
     message.put(NDA_DST, neighbour.ip);
     return message;

@@ -282,6 +282,32 @@ TEST_F(kernel_rtnl, neighbours_and_proxies_come_and_go) {
     EXPECT_NE(n.ip, proxy.ip);
 }
 
+TEST_F(kernel_rtnl, the_kernel_resolves_a_neighbour_at_once_when_asked) {
+  make_bridge();
+  apply(RtnlBatch().add(
+      AddNeighbour{.neighbour = {index_of("br"), ip("192.0.2.9")}, .resolve = true}));
+  const auto got = rtnl->read_neighbours(Family::ipv4).value();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].ip, ip("192.0.2.9"));
+  EXPECT_NE(got[0].state, 0x80); // no permanent entry: it is being asked for
+}
+
+TEST_F(kernel_rtnl, addresses_of_one_link_are_read_alone) {
+  make_bridge();
+  const auto of_bridge = rtnl->read_addresses_of(index_of("br")).value();
+  const auto all = rtnl->read_addresses().value();
+  EXPECT_LT(of_bridge.size(), all.size()); // the loopback has some too
+  ASSERT_GE(of_bridge.size(), 2U);
+  for (const auto &a : of_bridge)
+    EXPECT_EQ(a.link, index_of("br"));
+}
+
+TEST_F(kernel_rtnl, a_bridge_can_be_born_with_netfilter_on) {
+  apply(RtnlBatch().add(CreateBridge{.name = "br", .netfilter = true}));
+  const auto text = output_in(*ns, "ip -d link show br");
+  EXPECT_TRUE(contains(text, "nf_call_iptables 1 nf_call_ip6tables 1")) << text;
+}
+
 TEST_F(kernel_rtnl, an_address_can_be_replaced_and_removed) {
   make_bridge();
   const AddAddress op{.link = "br", .address = address("192.0.2.1/24")};
