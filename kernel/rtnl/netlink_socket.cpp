@@ -16,19 +16,6 @@ namespace {
 constexpr int kDumpAttempts = 20;
 constexpr std::size_t kReceiveBytes = 64 * 1024;
 
-/// Walks the messages of one datagram until `visit` returns false.
-template <class Fn> void for_each_message(std::span<const std::uint8_t> datagram, Fn visit) {
-  while (datagram.size() >= sizeof(nlmsghdr)) {
-    const auto *message = reinterpret_cast<const nlmsghdr *>(datagram.data());
-    if (message->nlmsg_len < sizeof(nlmsghdr) || message->nlmsg_len > datagram.size())
-      return;
-    if (!visit(*message))
-      return;
-    datagram =
-        datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(message->nlmsg_len), datagram.size()));
-  }
-}
-
 /// uapi/linux/netlink.h: nlmsgerr, then the refused message (left out if NLM_F_CAPPED), then
 /// attributes if NLM_F_ACK_TLVS.
 std::string extended_text(const nlmsghdr &message, const nlmsgerr &error) {

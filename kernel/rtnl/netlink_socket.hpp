@@ -6,12 +6,26 @@
 #include "net/result.hpp"
 #include "net/unique_fd.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <linux/netlink.h>
 #include <string>
 #include <vector>
 
 namespace sluice::kernel::rtnl {
+
+/// Walks the messages of one datagram until `visit` returns false.
+template <class Fn> void for_each_message(std::span<const std::uint8_t> datagram, Fn visit) {
+  while (datagram.size() >= sizeof(nlmsghdr)) {
+    const auto *message = reinterpret_cast<const nlmsghdr *>(datagram.data());
+    if (message->nlmsg_len < sizeof(nlmsghdr) || message->nlmsg_len > datagram.size())
+      return;
+    if (!visit(*message))
+      return;
+    datagram =
+        datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(message->nlmsg_len), datagram.size()));
+  }
+}
 
 /// What the kernel answered to one message.
 struct Answer {

@@ -60,11 +60,9 @@ protected:
     return link ? link->index : IfIndex(0);
   }
   std::vector<Route> our_routes(Family family) {
-    std::vector<Route> ours;
-    for (auto &route : rtnl->read_routes(family).value())
-      if (route.protocol == kRouteProtocol)
-        ours.push_back(route);
-    return ours;
+    auto routes = rtnl->read_routes(family).value();
+    std::erase_if(routes, [](const Route &r) { return r.protocol != kRouteProtocol; });
+    return routes;
   }
 
   std::optional<NetNs> ns;
@@ -278,7 +276,8 @@ TEST_F(kernel_rtnl, neighbours_and_proxies_come_and_go) {
             1);
   EXPECT_TRUE(contains(output_in(*ns, "ip neigh show proxy"), "192.0.2.10"));
   apply(RtnlBatch().add(DeleteNeighbour{plain}).add(DeleteNeighbour{proxy}));
-  for (const auto &n : rtnl->read_neighbours(Family::ipv4).value())
+  const auto left = rtnl->read_neighbours(Family::ipv4).value();
+  for (const auto &n : left)
     EXPECT_NE(n.ip, proxy.ip);
 }
 
@@ -316,7 +315,8 @@ TEST_F(kernel_rtnl, an_address_can_be_replaced_and_removed) {
   replacing.replace = true;
   apply(RtnlBatch().add(replacing));
   apply(RtnlBatch().add(DeleteAddress{.link = "br", .address = op.address}));
-  for (const auto &a : rtnl->read_addresses().value())
+  const auto left = rtnl->read_addresses().value();
+  for (const auto &a : left)
     EXPECT_NE(a.address, op.address);
 }
 

@@ -101,9 +101,12 @@ TEST(kernel_spawn, a_program_that_takes_too_long_is_killed) {
 }
 
 TEST(kernel_spawn, only_the_three_streams_are_inherited) {
-  const UniqueFd left_open(::open("/dev/null", O_RDONLY)); // not O_CLOEXEC
-  const auto output = run({.argv = {"sh", "-c", "ls /proc/$$/fd | tr '\\n' ' '"}});
-  EXPECT_EQ(output.stdout_text, "0 1 2 ");
+  const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const UniqueFd left_open(::fcntl(null.get(), F_DUPFD, 200)); // without FD_CLOEXEC
+  const auto name = std::to_string(left_open.get());
+  const auto output =
+      run({.argv = {"sh", "-c", "[ -e /proc/$$/fd/2 ] && [ ! -e /proc/$$/fd/" + name + " ]"}});
+  EXPECT_EQ(output.status.code, 0);
 }
 
 TEST(kernel_spawn, signals_are_as_in_a_fresh_process) {
