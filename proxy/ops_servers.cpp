@@ -1,0 +1,141 @@
+#include "proxy/ops_servers.hpp"
+
+#include "kube/daemon/log.hpp"
+#include "kube/http/server.hpp"
+
+#include <condition_variable>
+
+namespace sluice::proxy {
+namespace {
+
+using Handler = std::function<kube::http::Response(const kube::http::Request &)>;
+
+kube::http::Response answer(int status, std::string contentType, std::string body) {
+  return {status, std::move(contentType), {}, std::make_shared<const std::string>(std::move(body))};
+}
+
+kube::http::Response no_such_page() {
+  return answer(404, "text/plain; charset=utf-8", "404 page not found\n");
+}
+
+/// One address that is to be listened on.
+class Listener {
+public:
+  Listener(std::string what, SocketAddress address, Handler handler)
+      : what_(std::move(what)), address_(address), handler_(std::move(handler)) {}
+
+  Result<> listen() {
+    kube::http::ServerOptions options;
+    options.listen = {address_};
+    SLUICE_ASSIGN(server_,
+                  kube::http::Server::start(
+                      std::move(options),
+                      [handler = handler_](std::shared_ptr<kube::http::Exchange> exchange) {
+                        exchange->reply(handler(exchange->request()));
+                      }),
+                  "listen for " + what_ + " on " + address_.str());
+    return {};
+  }
+  bool listening() const noexcept { return server_ != nullptr; }
+
+private:
+  std::string what_;
+  SocketAddress address_;
+  Handler handler_;
+  std::unique_ptr<kube::http::Server> server_;
+};
+
+} // namespace
+
+struct OpsServers::Impl {
+  std::vector<Listener> listeners;
+  std::mutex mutex; ///< guards `stopping`
+  std::condition_variable wake;
+  bool stopping = false;
+  std::thread retry;
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    wake.notify_all();
+    if (retry.joinable())
+      retry.join();
+  }
+
+  bool try_all() {
+    bool all = true;
+    for (auto &listener : listeners)
+      all = (listener.listening() || listener.listen()) && all;
+    return all;
+  }
+
+  void keep_trying() {
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, std::chrono::seconds(5), [this] { return stopping; })) {
+      lock.unlock();
+      if (try_all())
+        return kube::daemon::log_info("listening for health and metrics");
+      lock.lock();
+    }
+  }
+
+  Result<> start(bool hard_fail) {
+    for (auto &listener : listeners)
+      if (auto listening = listener.listen(); !listening) {
+        if (hard_fail)
+          return fail(std::move(listening.error()));
+        kube::daemon::log_warning("cannot listen; trying again every 5 s",
+                                  {{"error", listening.error()}});
+      }
+    if (!std::all_of(listeners.begin(), listeners.end(),
+                     [](const Listener &listener) { return listener.listening(); }))
+      retry = std::thread([this] { keep_trying(); });
+    return {};
+  }
+};
+
+OpsServers::OpsServers(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+OpsServers::~OpsServers() = default;
+
+Result<std::unique_ptr<OpsServers>> OpsServers::start(const ProxyOptions &options,
+                                                      const HealthBoard &board,
+                                                      kube::daemon::Metrics &metrics,
+                                                      const Clock &clock) {
+  auto impl = std::make_unique<Impl>();
+  const Handler health = [&board, &clock, &metrics, patience = 2 * options.periods.period](
+                             const kube::http::Request &request) {
+    if (request.path != "/healthz" && request.path != "/livez")
+      return no_such_page();
+    const bool with_node = request.path == "/healthz";
+    const auto state = health_of(board.snapshot(), with_node, clock.now(),
+                                 std::chrono::system_clock::now(), patience);
+    metrics
+        .counter(with_node ? "kubeproxy_proxy_healthz_total" : "kubeproxy_proxy_livez_total",
+                 "Answers by code.", {{"code", state.ok ? "200" : "503"}})
+        .add();
+    return answer(state.ok ? 200 : 503, "application/json", state.body);
+  };
+  const Handler figures = [&metrics, mode = options.mode](const kube::http::Request &request) {
+    if (request.path == "/metrics")
+      return answer(200, kube::daemon::Metrics::kContentType, metrics.text());
+    if (request.path == "/healthz")
+      return answer(200, "text/plain; charset=utf-8", "ok");
+    if (request.path == "/proxyMode")
+      return answer(200, "text/plain; charset=utf-8", mode);
+    return no_such_page();
+  };
+  if (!options.healthzBindAddress.empty()) {
+    SLUICE_ASSIGN(const auto address, SocketAddress::parse(options.healthzBindAddress), "health");
+    impl->listeners.emplace_back("health", address, health);
+  }
+  if (!options.metricsBindAddress.empty()) {
+    SLUICE_ASSIGN(const auto address, SocketAddress::parse(options.metricsBindAddress), "metrics");
+    impl->listeners.emplace_back("metrics", address, figures);
+  }
+  SLUICE_TRY(impl->start(options.bindAddressHardFail), "start");
+  return std::unique_ptr<OpsServers>(new OpsServers(std::move(impl)));
+}
+
+} // namespace sluice::proxy
