@@ -34,6 +34,7 @@ struct Stored {
   std::vector<std::string> fields; ///< the values of ResourceType::fieldLabels, in their order
   Bytes bytes;                     ///< the whole document as JSON
   bool deleting = false;           ///< deletionTimestamp is set
+  std::chrono::steady_clock::time_point written;
 
   /// Parses `bytes`.
   json document() const;
@@ -72,16 +73,20 @@ struct WatchEvent {
     tick,     ///< nothing happened for some seconds; return false if nobody listens any more
   };
   Kind kind;
+  const ResourceType *type = nullptr;
   StoredPtr object;
   std::uint64_t resourceVersion = 0;
   bool initial_end = false;
   std::optional<ApiError> error;
-  /// The frame of the HTTP watch, `{"type":...,"object":...}\n`, made once for all watchers.
+  /// The frame of the HTTP watch, `{"type":...,"object":...}\n`; nullptr for end and tick. Made
+  /// once for all watchers; not thread-safe, call it from the sink.
   Bytes line() const;
 
-private:
-  mutable Bytes line_;
+  mutable Bytes cached_line;
 };
+
+/// "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
+std::string_view name_of(WatchEvent::Kind kind) noexcept;
 
 struct WatchOptions {
   Selection selection;
@@ -119,7 +124,9 @@ public:
 
 struct WriteOptions {
   bool dry_run = false;
-  std::string subresource; ///< "" or "status"
+  /// "" or "status"; "binding" and "finalize" write what no client may write otherwise
+  /// (spec.nodeName, spec.finalizers of a Namespace): the change is trusted, not checked.
+  std::string subresource;
 };
 struct DeleteOptions {
   std::optional<std::int64_t> gracePeriodSeconds;
@@ -136,7 +143,8 @@ class Registry {
 public:
   struct Options {
     std::size_t history = 10000; ///< changes kept per kind for watches
-    std::chrono::seconds bookmarkInterval{60}, tickInterval{5}, memoryTtl{3600};
+    std::chrono::milliseconds bookmarkInterval{60000}, tickInterval{5000};
+    std::chrono::seconds memoryTtl{3600};
     std::chrono::milliseconds futureVersionWait{3000};
   };
   /// Loads everything. `types` must outlive the registry.
@@ -175,6 +183,8 @@ public:
   using Sink = std::function<bool(const WatchEvent &event)>;
   using WatchId = std::uint64_t;
   ApiResult<WatchId> watch(const ResourceType &type, const WatchOptions &options, Sink sink);
+  /// The errors that `watch` would return for these options, without waiting or watching.
+  static ApiResult<> check_watch(const WatchOptions &options);
   /// After this returns the sink is not called any more.
   void unwatch(WatchId id);
   /// Ends every watch with `end`; later watches are ended at once.

@@ -1,0 +1,123 @@
+#include "controlplane/daemon.hpp"
+
+#include "controlplane/api/api_server.hpp"
+#include "controlplane/auth/files.hpp"
+#include "controlplane/auth/pki.hpp"
+#include "controlplane/auth/tokens.hpp"
+#include "controlplane/bootstrap.hpp"
+#include "kube/daemon/log.hpp"
+
+#include <filesystem>
+
+namespace sluice::controlplane {
+namespace {
+
+using SystemClock = std::chrono::system_clock;
+
+bool is_particular(const IpAddress &ip) { return !ip.is_unspecified() && !ip.is_loopback(); }
+
+/// What the certificate must name.
+std::vector<IpAddress> certificate_addresses(const Settings &settings) {
+  std::vector<IpAddress> addresses = settings.advertiseAddresses;
+  addresses.push_back(IpAddress::from_v4(0x7f000001));
+  addresses.push_back(*IpAddress::parse("::1"));
+  for (const auto &listen : settings.listen)
+    if (!listen.ip.is_unspecified())
+      addresses.push_back(listen.ip);
+  for (const auto &network : settings.serviceCidrs)
+    addresses.push_back(first_service_address(network));
+  return addresses;
+}
+
+const std::vector<std::string> kDnsNames = {"localhost", "kubernetes", "kubernetes.default",
+                                            "kubernetes.default.svc",
+                                            "kubernetes.default.svc.cluster.local"};
+
+/// The endpoints of default/kubernetes: what was advertised, else where we listen.
+std::vector<IpAddress> endpoints_of(const Settings &settings,
+                                    const std::vector<SocketAddress> &addresses) {
+  if (!settings.advertiseAddresses.empty())
+    return settings.advertiseAddresses;
+  std::vector<IpAddress> endpoints;
+  for (const auto &address : addresses)
+    if (is_particular(address.ip))
+      endpoints.push_back(address.ip);
+  return endpoints;
+}
+
+/// Where a client on this machine reaches us.
+SocketAddress local_address(const std::vector<SocketAddress> &addresses) {
+  auto address = addresses.front();
+  if (address.ip.is_unspecified())
+    address.ip = address.ip.is_v4() ? IpAddress::from_v4(0x7f000001) : *IpAddress::parse("::1");
+  return address;
+}
+
+Result<std::unique_ptr<Registry>> open_registry(const std::string &data_dir) {
+  SqliteOptions options;
+  options.file = data_dir + "/store.db";
+  SLUICE_ASSIGN(auto store, open_sqlite_store(options), "open the store");
+  return Registry::open(resource_types(), std::move(store), {});
+}
+
+} // namespace
+
+/// In the order of construction; torn down from the end.
+struct Daemon::Parts {
+  Pki pki;
+  std::optional<TokenIssuer> tokens;
+  std::unique_ptr<Registry> registry;
+  std::unique_ptr<ApiServer> api;
+};
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Daemon::~Daemon() {
+  parts_->registry->close();
+  parts_->api.reset();
+}
+
+const std::vector<SocketAddress> &Daemon::addresses() const noexcept {
+  return parts_->api->addresses();
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Settings &settings,
+                                              std::vector<UniqueFd> sockets) {
+  std::error_code error;
+  std::filesystem::create_directories(settings.dataDir, error);
+  if (error)
+    return fail(Error::from_errno(error.value(), "create \"" + settings.dataDir + "\""));
+  auto parts = std::make_unique<Parts>();
+  const auto pki_dir = settings.dataDir + "/pki";
+  SLUICE_ASSIGN(
+      parts->pki,
+      Pki::ensure(pki_dir, kDnsNames, certificate_addresses(settings), SystemClock::now()),
+      "prepare certificates");
+  SLUICE_ASSIGN(parts->tokens, TokenIssuer::load_or_create(pki_dir + "/sa.key"),
+                "prepare the key of tokens");
+  SLUICE_ASSIGN(parts->registry, open_registry(settings.dataDir), "open the store");
+  SLUICE_TRY(ensure_namespaces(*parts->registry), "start");
+
+  ApiServer::Options options;
+  options.http.listen = settings.listen;
+  options.http.sockets = std::move(sockets);
+  options.http.threads = 2;
+  options.http.tls = kube::http::TlsFiles{parts->pki.certificateFile, parts->pki.keyFile,
+                                          parts->pki.authorityFile};
+  SLUICE_ASSIGN(parts->api, ApiServer::start(*parts->registry, *parts->tokens, std::move(options)),
+                "start the API server");
+  const auto &addresses = parts->api->addresses();
+  const auto port =
+      settings.advertisePort != 0 ? settings.advertisePort : addresses.front().port.value;
+  SLUICE_TRY(ensure_kubernetes_service(*parts->registry, settings.serviceCidrs,
+                                       endpoints_of(settings, addresses), port),
+             "start");
+  SLUICE_ASSIGN(const auto admin,
+                make_kubeconfig(parts->pki, "kubernetes-admin", {"system:masters"},
+                                "https://" + local_address(addresses).str(), SystemClock::now()),
+                "make admin.conf");
+  SLUICE_TRY(write_private_file(settings.dataDir + "/admin.conf", admin), "write admin.conf");
+  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+}
+
+} // namespace sluice::controlplane
