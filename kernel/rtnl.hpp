@@ -38,6 +38,7 @@ struct Link {
   std::optional<IfIndex> peer;      ///< IFLA_LINK: the other end of a veth, in its own namespace
   std::optional<int> peer_netns_id; ///< IFLA_LINK_NETNSID
   bool hairpin = false;             ///< bridge port flag; false for what is no port
+  bool netfilter = false;           ///< of a bridge: br_netfilter is on for IPv4 and IPv6
   friend bool operator==(const Link &, const Link &) = default;
 };
 
@@ -120,6 +121,8 @@ struct SetLink {
   std::optional<bool> promiscuous;
   // Flags of a bridge port (IFLA_INFO_SLAVE_DATA); a second message if anything else is set too.
   std::optional<bool> hairpin, isolated;
+  /// Of a bridge: as CreateBridge::netfilter. A message of its own if anything else is set too.
+  std::optional<bool> netfilter;
 };
 struct DeleteLink {
   LinkRef link;

@@ -84,7 +84,8 @@ struct Writer {
     if (op.master)
       text += *op.master == LinkRef(IfIndex(0)) ? " nomaster" : " master " + name_of(*op.master);
     return text + on_or_off(" promisc ", op.promiscuous) + on_or_off(" hairpin ", op.hairpin) +
-           on_or_off(" isolated ", op.isolated);
+           on_or_off(" isolated ", op.isolated) +
+           on_or_off(" type bridge nf_call_iptables,nf_call_ip6tables ", op.netfilter);
   }
   std::string operator()(const DeleteLink &op) const { return "link del " + name_of(op.link); }
   std::string operator()(const AddAddress &op) const {

@@ -79,6 +79,7 @@ struct Rtnl::Operation {
     auto &link = add_link(op.name, "bridge", std::nullopt);
     link.up = op.up;
     link.alias = op.alias;
+    link.netfilter = op.netfilter;
     if (op.mtu_bytes != 0)
       link.mtu_bytes = op.mtu_bytes;
     link.mac = op.mac.value_or(link.mac);
@@ -135,6 +136,9 @@ struct Rtnl::Operation {
     // Port flags of what is no port: rtnetlink knows no such change.
     if ((op.hairpin || op.isolated) && !link->master)
       return EINVAL;
+    if (op.netfilter && link->kind != "bridge")
+      return EINVAL;
+    link->netfilter = op.netfilter.value_or(link->netfilter);
     link->name = op.new_name.value_or(link->name);
     link->alias = op.alias.value_or(link->alias);
     link->mac = op.mac.value_or(link->mac);

@@ -151,6 +151,11 @@ std::optional<Link> decode_link(const nlmsghdr &message) {
     link.peer_netns_id = static_cast<int>(a.u32(IFLA_LINK_NETNSID));
   const auto info = Attributes<IFLA_INFO_MAX>::inside(a[IFLA_LINKINFO]);
   link.kind = info.text(IFLA_INFO_KIND);
+  if (link.kind == "bridge") {
+    const auto bridge = Attributes<IFLA_BR_MAX>::inside(info[IFLA_INFO_DATA]);
+    link.netfilter =
+        bridge.u8(IFLA_BR_NF_CALL_IPTABLES) != 0 && bridge.u8(IFLA_BR_NF_CALL_IP6TABLES) != 0;
+  }
   if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge")
     link.hairpin =
         Attributes<IFLA_BRPORT_MAX>::inside(info[IFLA_INFO_SLAVE_DATA]).u8(IFLA_BRPORT_MODE) != 0;

@@ -33,10 +33,7 @@ public:
     message.nest(IFLA_LINKINFO, [&] {
       message.put(IFLA_INFO_KIND, std::string("bridge"));
       if (op.netfilter)
-        message.nest(IFLA_INFO_DATA, [&] {
-          message.put_u8(IFLA_BR_NF_CALL_IPTABLES, 1);
-          message.put_u8(IFLA_BR_NF_CALL_IP6TABLES, 1);
-        });
+        put_netfilter(message, true);
     });
     return with_alias(std::move(message), op.name, op.alias);
   }
@@ -71,11 +68,13 @@ public:
       SLUICE_TRY(check_texts(*op.new_name, ""), "encode");
     std::vector<Message> messages;
     const bool port_flags = op.hairpin || op.isolated;
-    if (!port_flags || op.up || op.mtu_bytes || op.mac || op.new_name || op.alias || op.master ||
-        op.promiscuous)
+    if ((!port_flags && !op.netfilter) || op.up || op.mtu_bytes || op.mac || op.new_name ||
+        op.alias || op.master || op.promiscuous)
       messages.push_back(link_change(op));
     if (port_flags)
       messages.push_back(port_change(op));
+    if (op.netfilter)
+      messages.push_back(bridge_change(op));
     return messages;
   }
 
@@ -261,6 +260,21 @@ private:
         if (op.isolated)
           message.put_u8(IFLA_BRPORT_ISOLATED, *op.isolated ? 1 : 0);
       });
+    });
+    return message;
+  }
+
+  static void put_netfilter(Message &message, bool on) {
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.put_u8(IFLA_BR_NF_CALL_IPTABLES, on ? 1 : 0);
+      message.put_u8(IFLA_BR_NF_CALL_IP6TABLES, on ? 1 : 0);
+    });
+  }
+  Message bridge_change(const SetLink &op) const {
+    auto message = change_of(op, ifinfomsg{});
+    message.nest(IFLA_LINKINFO, [&] {
+      message.put(IFLA_INFO_KIND, std::string("bridge"));
+      put_netfilter(message, *op.netfilter);
     });
     return message;
   }

@@ -56,10 +56,10 @@ Error error_of(const Answer &answer, const std::string &doing) {
 
 NetlinkSocket::NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)), received_(kReceiveBytes) {}
 
-Result<NetlinkSocket> NetlinkSocket::open() {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
+  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd)
-    return fail(Error::from_errno(errno, "open a rtnetlink socket"));
+    return fail(Error::from_errno(errno, "open a netlink socket"));
   set_option(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
   set_option(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
   set_option(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
@@ -89,7 +89,7 @@ Result<> NetlinkSocket::send_bytes(std::span<const std::uint8_t> bytes) {
                  reinterpret_cast<const sockaddr *>(&kernel), sizeof kernel) >= 0)
       return {};
     if (errno != EINTR)
-      return fail(Error::from_errno(errno, "send to rtnetlink"));
+      return fail(Error::from_errno(errno, "send to netlink"));
   }
 }
 
@@ -99,12 +99,12 @@ Result<std::span<const std::uint8_t>> NetlinkSocket::receive() {
     if (got < 0 && errno == EINTR)
       continue;
     if (got < 0 && errno == EAGAIN)
-      return fail(Errc::timeout, "receive from rtnetlink: no answer in 10 s");
+      return fail(Errc::timeout, "receive from netlink: no answer in 10 s");
     if (got < 0)
-      return fail(Error::from_errno(errno, "receive from rtnetlink"));
+      return fail(Error::from_errno(errno, "receive from netlink"));
     if (static_cast<std::size_t>(got) <= received_.size())
       return std::span<const std::uint8_t>(received_.data(), static_cast<std::size_t>(got));
-    return fail(Errc::kernel, "receive from rtnetlink: a message of " + std::to_string(got) +
+    return fail(Errc::kernel, "receive from netlink: a message of " + std::to_string(got) +
                                   " bytes is larger than any that is known");
   }
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A NETLINK_ROUTE socket: sends buffers of messages, reads answers by sequence number, keeps errno
+// A netlink socket: sends buffers of messages, reads answers by sequence number, keeps errno
 // and the kernel's own text.
 
 #include "kernel/rtnl/message.hpp"
@@ -40,7 +40,8 @@ Error error_of(const Answer &answer, const std::string &doing);
 /// Not thread-safe. Extended acks, capped acks and strict checking are on.
 class NetlinkSocket {
 public:
-  static Result<NetlinkSocket> open();
+  /// `protocol`: NETLINK_ROUTE or another of netlink(7).
+  static Result<NetlinkSocket> open(int protocol = NETLINK_ROUTE);
 
   /// Numbers the message and appends it to what `send` will send.
   std::uint32_t queue(Message &message);

@@ -1,5 +1,7 @@
+#include "kernel/mount.hpp"
 #include "kernel/netns.hpp"
 #include "kernel/rtnl.hpp"
+#include "kernel/spawn.hpp"
 
 #include <filesystem>
 #include <gtest/gtest.h>
@@ -60,6 +62,24 @@ TEST(kernel_netns, a_named_namespace_lives_until_it_is_removed) {
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_TRUE(NetNs::remove_named(path)) << "removing what is gone is no error";
   std::filesystem::remove_all(folder);
+}
+
+TEST(kernel_netns, ip_netns_exec_sees_a_named_namespace) {
+  // In a mount namespace of its own with an empty /run, so that nothing is left behind here.
+  const auto mounts = MountNs::create([]() -> Result<> {
+    SLUICE_TRY(mount_tmpfs("/run"), "arrange");
+    SLUICE_ASSIGN(const auto ns, NetNs::create_named("/run/netns/slc-one"), "arrange");
+    const auto listed =
+        run_program({.argv = {"ip", "netns", "exec", "slc-one", "readlink", "/proc/self/ns/net"},
+                     .mount_ns_fd = MountNs::open("/proc/thread-self/ns/mnt")->fd()},
+                    "", std::chrono::seconds(20));
+    EXPECT_TRUE(listed) << listed.error().what();
+    EXPECT_EQ(listed->stdout_text, "net:[" + std::to_string(ns.inode()) + "]\n")
+        << listed->stderr_text;
+    EXPECT_EQ(mounts_below("/run/netns")->size(), 2U) << "the namespace, and the folder itself";
+    return NetNs::remove_named("/run/netns/slc-one");
+  });
+  EXPECT_TRUE(mounts) << mounts.error().what();
 }
 
 } // namespace

@@ -307,6 +307,16 @@ TEST_F(kernel_rtnl, a_bridge_can_be_born_with_netfilter_on) {
   EXPECT_TRUE(contains(text, "nf_call_iptables 1 nf_call_ip6tables 1")) << text;
 }
 
+TEST_F(kernel_rtnl, netfilter_of_a_bridge_is_read_and_changed) {
+  make_bridge();
+  EXPECT_FALSE(rtnl->read_link(LinkRef("br"))->netfilter);
+  apply(RtnlBatch().add(SetLink{.link = "br", .netfilter = true}));
+  EXPECT_TRUE(rtnl->read_link(LinkRef("br"))->netfilter);
+  EXPECT_EQ(rtnl->read_link(LinkRef("br"))->alias, "made by a test");
+  apply(RtnlBatch().add(SetLink{.link = "br", .alias = "a", .netfilter = false}));
+  EXPECT_FALSE(rtnl->read_link(LinkRef("br"))->netfilter);
+}
+
 TEST_F(kernel_rtnl, an_address_can_be_replaced_and_removed) {
   make_bridge();
   const AddAddress op{.link = "br", .address = address("192.0.2.1/24")};
