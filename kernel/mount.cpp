@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <sstream>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <thread>
@@ -20,6 +22,39 @@ std::string quoted(const std::string &text) { return "\"" + text + "\""; }
 Result<> change(const std::string &path, unsigned long flags, const std::string &doing) {
   if (::mount("none", path.c_str(), nullptr, flags, nullptr) != 0)
     return fail(Error::from_errno(errno, doing + " " + quoted(path)));
+  return {};
+}
+
+/// The kernel's number of the calling thread's mount namespace (ioctl_nsfs(2), from 6.11 on); 0 if
+/// it does not tell.
+std::uint64_t mount_ns_number() {
+#ifndef NS_GET_MNTNS_ID
+#define NS_GET_MNTNS_ID _IOR(NSIO, 0x5, __u64)
+#endif
+  const UniqueFd fd(::open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  std::uint64_t number = 0;
+  return fd && ::ioctl(fd.get(), NS_GET_MNTNS_ID, &number) == 0 ? number : 0;
+}
+
+/// As `unshare_mounts`, in a namespace whose number is above `number`. The kernel takes the lower
+/// number for the older namespace and lets only an older one hold a bind mount of a younger one.
+/// 6.18 numbers them per CPU: the CPU that numbered ours gives a higher one, whichever that was.
+/// Moves the calling thread from CPU to CPU.
+Result<> unshare_mounts_above(std::uint64_t number) {
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+    return fail(Error::from_errno(errno, "sched_getaffinity"));
+  SLUICE_TRY(unshare_mounts(), "mounts");
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE && mount_ns_number() < number; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed))
+      continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    (void)::sched_setaffinity(0, sizeof one, &one);
+    SLUICE_TRY(unshare_mounts(), "mounts");
+  }
+  (void)::sched_setaffinity(0, sizeof allowed, &allowed);
   return {};
 }
 
@@ -122,8 +157,9 @@ Result<> unshare_mounts() {
 
 Result<MountNs> MountNs::create(const std::function<Result<>()> &arrange) {
   Result<MountNs> made = fail(Errc::kernel, "no namespace");
+  const auto own_number = mount_ns_number();
   std::thread([&] {
-    if (auto unshared = unshare_mounts(); !unshared)
+    if (auto unshared = unshare_mounts_above(own_number); !unshared)
       made = fail(std::move(unshared.error()));
     else if (auto arranged = arrange(); !arranged)
       made = fail(std::move(arranged.error()));

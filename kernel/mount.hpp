@@ -52,8 +52,9 @@ public:
   /// Runs `fn` on a thread inside the namespace. `fn` must not throw.
   Result<> run(const std::function<Result<>()> &fn) const;
   /// Keeps the namespace alive by a bind mount at `path` (the file is made). `path` must lie on a
-  /// private mount: mount(2) refuses a namespace that could come to contain itself. Undone by
-  /// `unmount_tree(path)` and unlink(2).
+  /// private mount: mount(2) refuses a namespace that could come to contain itself (invalid_input;
+  /// on 6.18 also by mistake now and then, if the caller is not in the first mount namespace).
+  /// Undone by `unmount_tree(path)` and unlink(2).
   Result<> keep(const std::string &path) const;
   /// For SpawnOptions::mount_ns_fd.
   int fd() const noexcept { return fd_.get(); }

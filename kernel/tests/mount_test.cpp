@@ -76,6 +76,19 @@ TEST_F(kernel_mount, a_namespace_can_be_kept_by_a_file) {
   EXPECT_TRUE(outer) << outer.error().what();
 }
 
+TEST_F(kernel_mount, a_namespace_can_always_be_kept_inside_another) {
+  const auto outer = MountNs::create([&]() -> Result<> {
+    SLUICE_TRY(mount_tmpfs(folder / "a"), "arrange");
+    for (int i = 0; i < 40; ++i) {
+      SLUICE_ASSIGN(const auto kept, MountNs::create([]() -> Result<> { return {}; }), "make");
+      SLUICE_TRY(kept.keep(folder / ("a/" + std::to_string(i))),
+                 "keep number " + std::to_string(i));
+    }
+    return {};
+  });
+  EXPECT_TRUE(outer) << outer.error().what();
+}
+
 TEST(kernel_mount_text, strange_names_are_read_as_they_are) {
   const auto file = fs::temp_directory_path() / ("slc-mountinfo-" + std::to_string(::getpid()));
   std::ofstream(file) << "1 0 0:1 / / rw - ext4 /dev/vda rw\n"
