@@ -161,6 +161,13 @@ Batch &Batch::replace(std::string_view set, Element element) {
   return add(set, std::move(element));
 }
 
+Batch &Batch::append(Batch other) {
+  std::move(other.ops_.begin(), other.ops_.end(), std::back_inserter(ops_));
+  size_ += other.size_;
+  bytes_estimate_ += other.bytes_estimate_;
+  return *this;
+}
+
 std::string Batch::str() const {
   std::string text;
   for (const auto &op : ops_) {

@@ -87,6 +87,9 @@ public:
   Batch &add(Rule rule) { return put(Verb::add, std::move(rule)); }
   Batch &remove(RuleHandle rule) { return put(Verb::remove, std::move(rule)); }
 
+  /// Everything of `other`, which is of the same table, behind what is here.
+  Batch &append(Batch other);
+
   const TableId &table() const noexcept { return table_; }
   const std::vector<Op> &ops() const noexcept { return ops_; }
   bool empty() const noexcept { return ops_.empty(); }
