@@ -1,5 +1,6 @@
 #include "kube/api_client.hpp"
 
+#include "kube/codec.hpp"
 #include "kube/credentials.hpp"
 #include "kube/http/client.hpp"
 
@@ -162,6 +163,27 @@ Result<json> ApiClient::call(const HttpRequest &request) {
   return body;
 }
 
+template <class Object> Result<Object> ApiClient::get(const ObjectKey &key) {
+  HttpRequest request;
+  request.path = path_of(rest_of<Object>(), key);
+  SLUICE_ASSIGN(const HttpResponse response, send(request), "ask the API server");
+  const std::string doing = "GET " + request.path;
+  if (response.status / 100 != 2)
+    return fail(error_of(response).in(doing));
+  SLUICE_ASSIGN(Object object, decode<Object>(response.body), doing);
+  return object;
+}
+template Result<Namespace> ApiClient::get(const ObjectKey &);
+template Result<Node> ApiClient::get(const ObjectKey &);
+template Result<Pod> ApiClient::get(const ObjectKey &);
+template Result<Service> ApiClient::get(const ObjectKey &);
+template Result<ServiceAccount> ApiClient::get(const ObjectKey &);
+template Result<ConfigMap> ApiClient::get(const ObjectKey &);
+template Result<Event> ApiClient::get(const ObjectKey &);
+template Result<EndpointSlice> ApiClient::get(const ObjectKey &);
+template Result<Lease> ApiClient::get(const ObjectKey &);
+template Result<NetworkPolicy> ApiClient::get(const ObjectKey &);
+
 Result<json> ApiClient::get(const RestKind &kind, const ObjectKey &key) {
   HttpRequest request;
   request.path = path_of(kind, key);
@@ -229,8 +251,8 @@ Result<> ApiClient::stream(const Stream &stream) {
     return stream.on_status({answer.status, answer.contentType, answer.retryAfter, ""});
   };
   sinks.body = stream.on_data;
-  auto result = (*connection)->exchange(head, sinks, Clock::time_point::max(), stream.silence,
-                                        stream.stop);
+  auto result =
+      (*connection)->exchange(head, sinks, Clock::time_point::max(), stream.silence, stream.stop);
   if (!result && !(stream.stop && *stream.stop))
     return fail(std::move(result.error()).in(doing));
   return {};

@@ -48,8 +48,9 @@ Result<bool> Credentials::Source::refresh(bool even_if_unchanged) {
 }
 
 Credentials::Credentials(const ClientConfig &config, bool tls)
-    : use_tls_(tls), verify_(!config.insecureSkipTlsVerify),
-      authority_{config.certificateAuthority, config.certificateAuthority.data, ""},
+    : use_tls_(tls),
+      verify_(!config.insecureSkipTlsVerify), authority_{config.certificateAuthority,
+                                                         config.certificateAuthority.data, ""},
       certificate_{config.clientCertificate, config.clientCertificate.data, ""},
       key_{config.clientKey, config.clientKey.data, ""},
       token_{{"", config.tokenFile}, config.tokenFile.empty() ? config.token : "", ""} {}

@@ -16,8 +16,8 @@ public:
   static Result<std::unique_ptr<Credentials>> create(const ClientConfig &config, bool tls);
 
   struct Snapshot {
-    std::string token;                             ///< empty: none
-    std::shared_ptr<const http::TlsContext> tls;   ///< null without TLS
+    std::string token;                           ///< empty: none
+    std::shared_ptr<const http::TlsContext> tls; ///< null without TLS
   };
   /// Looks at the files (a stat each) and reads what changed, or everything after a minute. A file
   /// that cannot be read or parsed any more leaves what was there before.

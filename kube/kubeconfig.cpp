@@ -1,7 +1,6 @@
 #include "kube/kubeconfig.hpp"
 
-#include "kube/base64.hpp"
-#include "net/ip_address.hpp"
+#include "net/base64.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -86,8 +85,8 @@ Result<> merge_list(const YAML::Node &root, const std::string &file, const char 
     const YAML::Node body = entry[kind];
     if (body && !body.IsNull() && !body.IsMap())
       return bad(file, what + ": " + kind + " must be a map");
-    into.try_emplace(name, Entry{body && body.IsMap() ? body : YAML::Node(YAML::NodeType::Map),
-                                 file, what});
+    into.try_emplace(
+        name, Entry{body && body.IsMap() ? body : YAML::Node(YAML::NodeType::Map), file, what});
   }
   return {};
 }
@@ -176,8 +175,8 @@ Result<const Entry *> find(const std::map<std::string, Entry, std::less<>> &entr
                            const std::string &name, const char *kind, const std::string &paths) {
   const auto found = entries.find(name);
   if (found == entries.end())
-    return fail(Errc::not_found, "kubeconfig \"" + paths + "\": there is no " + kind + " \"" +
-                                     name + "\"");
+    return fail(Errc::not_found,
+                "kubeconfig \"" + paths + "\": there is no " + kind + " \"" + name + "\"");
   return &found->second;
 }
 

@@ -95,9 +95,8 @@ Error error_of(const HttpResponse &response) {
   }
   if (message.empty())
     message = "the server answered HTTP " + std::to_string(response.status) +
-              (status.is_discarded() && !response.body.empty()
-                   ? ": " + response.body.substr(0, 200)
-                   : std::string());
+              (status.is_discarded() && !response.body.empty() ? ": " + response.body.substr(0, 200)
+                                                               : std::string());
   return {code_of(response.status, reason), message};
 }
 
