@@ -22,12 +22,12 @@ std::string what_is_missing(const Frontend &frontend, const FrontendInfo &info) 
 } // namespace
 
 FrontendFilter supported_by_nftables(std::function<void(const std::string &)> left_out) {
-  return [left_out = std::move(left_out), told = std::set<std::string>()](
-             const Frontend &frontend, const FrontendInfo &info) mutable {
-    if (info.affinity && told.insert("affinity").second)
-      left_out("session affinity (the Service works without it)");
+  return [left_out = std::move(left_out)](const Frontend &frontend, FrontendInfo &info) {
+    if (info.affinity)
+      left_out("session affinity (the Services work without it)");
+    info.affinity.reset();
     const auto missing = what_is_missing(frontend, info);
-    if (!missing.empty() && told.insert(missing).second)
+    if (!missing.empty())
       left_out(missing);
     return missing.empty();
   };

@@ -5,8 +5,8 @@
 
 namespace sluice::proxy {
 
-/// Lets ClusterIP frontends of TCP and UDP pass. `left_out` is called once for each kind of thing
-/// that does not, in people's words.
+/// Lets ClusterIP frontends of TCP and UDP pass, without session affinity. `left_out` is told in
+/// people's words what was taken away, each time.
 FrontendFilter supported_by_nftables(std::function<void(const std::string &)> left_out);
 
 } // namespace sluice::proxy

@@ -73,12 +73,9 @@ std::vector<TableBuilder::PlannedPort> TableBuilder::plan(const kube::ObjectKey 
     planned.selection = select(
         sources.endpoints.endpoints_of(key, port),
         {view->uses_cluster_endpoints(port), view->uses_local_endpoints(port)}, sources.topology);
-    planned.plans = plan_frontends(key, *view, port, planned.selection, table_.node);
-    const auto left_out = [this](const FrontendPlan &plan) {
-      return supported_ && !supported_(plan.frontend, plan.info);
-    };
-    planned.plans.erase(std::remove_if(planned.plans.begin(), planned.plans.end(), left_out),
-                        planned.plans.end());
+    for (auto &plan : plan_frontends(key, *view, port, planned.selection, table_.node))
+      if (!supported_ || supported_(plan.frontend, plan.info))
+        planned.plans.push_back(std::move(plan));
     ports.push_back(std::move(planned));
   }
   return ports;

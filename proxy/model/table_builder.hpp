@@ -7,8 +7,9 @@
 
 namespace sluice::proxy {
 
-/// Whether a data plane can realise a frontend; what it cannot is not in the table.
-using FrontendFilter = std::function<bool(const Frontend &, const FrontendInfo &)>;
+/// Whether a data plane can realise a frontend; what it cannot is not in the table. May take from
+/// the frontend what the data plane cannot do and the Service can do without.
+using FrontendFilter = std::function<bool(const Frontend &, FrontendInfo &)>;
 
 /// Not thread-safe. The table's backend set ids depend on history; everything else depends only on
 /// the Services, their endpoints and the node.

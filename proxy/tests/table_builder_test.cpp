@@ -138,7 +138,7 @@ TEST(proxy_table_builder, a_restarted_process_arrives_at_the_same_ids) {
 }
 
 TEST(proxy_table_builder, what_the_data_plane_cannot_do_is_not_in_the_table) {
-  Model model(Family::ipv4, "n1", [](const Frontend &, const FrontendInfo &info) {
+  Model model(Family::ipv4, "n1", [](const Frontend &, FrontendInfo &info) {
     return info.kind == FrontendKind::cluster_ip;
   });
   auto service = test::service_s();

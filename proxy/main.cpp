@@ -1,0 +1,237 @@
+// sluice-proxy: builds the parts, joins them, waits for a signal.
+
+#include "kernel/nft/nft_socket.hpp"
+#include "kube/api_client.hpp"
+#include "kube/daemon/log.hpp"
+#include "kube/daemon/signals.hpp"
+#include "proxy/control.hpp"
+#include "proxy/dry_run.hpp"
+#include "proxy/json.hpp"
+#include "proxy/kernel_watcher.hpp"
+#include "proxy/nftables/dataplane.hpp"
+#include "proxy/ops_servers.hpp"
+#include "proxy/supported.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace sluice::proxy {
+namespace {
+
+using kube::daemon::log_error;
+using kube::daemon::log_info;
+using kube::daemon::log_warning;
+
+constexpr const char *kVersion = "v0.1.0";
+
+/// As kube-proxy names the Node: --hostname-override or the host's name, in lower case.
+Result<std::string> node_name(const ProxyOptions &options) {
+  auto name = options.hostnameOverride;
+  if (name.empty()) {
+    std::array<char, 256> buffer{};
+    if (::gethostname(buffer.data(), buffer.size() - 1) != 0)
+      return fail(Error::from_errno(errno, "read the host's name"));
+    name = buffer.data();
+  }
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+std::vector<Family> families_of_host() {
+  std::vector<Family> families{Family::ipv4};
+  if (::access("/proc/net/if_inet6", F_OK) == 0)
+    families.push_back(Family::ipv6);
+  return families;
+}
+
+/// The kernel's side of one family.
+struct KernelSide {
+  std::unique_ptr<Dataplane> dataplane;
+  std::uint32_t port = 0; ///< of its netlink socket
+};
+
+Result<KernelSide> open_nftables(Family family) {
+  SLUICE_ASSIGN(auto socket, kernel::nft::NftSocket::open(), "open nf_tables");
+  const auto port = socket.port_id();
+  return KernelSide{
+      nftables::make_dataplane(family, std::make_unique<kernel::nft::NftSocket>(std::move(socket))),
+      port};
+}
+
+Result<> clean_up() {
+  for (const auto family : families_of_host()) {
+    SLUICE_ASSIGN(auto side, open_nftables(family), "clean up");
+    SLUICE_TRY(side.dataplane->remove(),
+               "clean up " + std::string(name_of(family)) + " (CAP_NET_ADMIN is needed)");
+  }
+  return {};
+}
+
+/// Everything that runs. Members go in reverse order: first those who write to the inbox.
+class Daemon {
+public:
+  Daemon(const ProxyOptions &options, std::string name)
+      : options_(options), node_name_(std::move(name)) {}
+
+  Result<> start() {
+    SLUICE_ASSIGN(auto config, kube::client_config(options_.kubeconfig, options_.master),
+                  "find the API server");
+    config.userAgent = std::string("sluice-proxy/") + kVersion;
+    SLUICE_ASSIGN(client_, kube::ApiClient::create(std::move(config)), "prepare the API client");
+    SLUICE_TRY(make_runner(), "start");
+    if (!options_.dryRun) {
+      SLUICE_TRY(open_doors(), "start");
+    }
+    SLUICE_ASSIGN(signals_, kube::daemon::SignalListener::start([this](int signal) {
+                    if (signal != SIGHUP)
+                      stop();
+                  }),
+                  "listen to signals");
+    watch_api();
+    return {};
+  }
+
+  void run() { runner_->run(); }
+
+private:
+  void stop() { inbox_.put({Stop{}, clock_.now()}); }
+
+  Result<> make_runner() {
+    std::vector<std::unique_ptr<FamilySync>> families;
+    std::vector<KernelWatcher::Watch> watches;
+    for (const auto family : families_of_host()) {
+      SLUICE_ASSIGN(auto side, kernel_side(family, watches), "open the data plane");
+      families.push_back(
+          std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_, filter()),
+                                       std::move(side), options_.periods, clock_));
+    }
+    runner_ = std::make_unique<Runner>(RunnerParts{inbox_, clock_, health_, proxy_metrics_},
+                                       options_.node, std::move(families));
+    if (!watches.empty()) {
+      SLUICE_ASSIGN(watcher_,
+                    KernelWatcher::start(std::move(watches),
+                                         [this](Family family) {
+                                           inbox_.put({KernelChanged{family}, clock_.now()});
+                                         }),
+                    "watch nf_tables");
+    }
+    return {};
+  }
+
+  Result<std::unique_ptr<Dataplane>> kernel_side(Family family,
+                                                 std::vector<KernelWatcher::Watch> &watches) {
+    if (options_.dryRun)
+      return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
+    SLUICE_ASSIGN(auto side, open_nftables(family), name_of(family));
+    SLUICE_ASSIGN(auto monitor,
+                  kernel::nft::NftMonitor::open(
+                      {kernel::nft::table_family(family), nftables::Options{}.table}, {side.port}),
+                  "watch nf_tables");
+    watches.push_back({family, std::move(monitor)});
+    return std::move(side.dataplane);
+  }
+
+  FrontendFilter filter() {
+    return supported_by_nftables([this](const std::string &what) {
+      if (told_.insert(what).second)
+        log_warning("the data plane of this version leaves something out", {{"what", what}});
+    });
+  }
+
+  void show(const Table &table) {
+    std::puts(to_json(table).dump(2).c_str());
+    if (++shown_ == families_of_host().size())
+      stop();
+  }
+
+  Result<> open_doors() {
+    SLUICE_ASSIGN(servers_, OpsServers::start(options_, health_, metrics_, clock_), "serve");
+    if (!options_.controlSocket.empty()) {
+      SLUICE_ASSIGN(control_,
+                    kube::daemon::ControlServer::start(
+                        options_.controlSocket,
+                        control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion})),
+                    "open the control socket");
+    }
+    return {};
+  }
+
+  template <class Object> std::unique_ptr<kube::Informer<Object>> informer(kube::WatchScope scope) {
+    return std::make_unique<kube::Informer<Object>>(*client_, std::move(scope),
+                                                    [this](kube::Change<Object> change) {
+                                                      inbox_.put({std::move(change), clock_.now()});
+                                                    });
+  }
+
+  void watch_api() {
+    services_ = informer<kube::Service>({"", "!service.kubernetes.io/service-proxy-name", ""});
+    slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""});
+    nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
+  }
+
+  const ProxyOptions &options_;
+  std::string node_name_;
+  SteadyClock clock_;
+  Inbox inbox_;
+  HealthBoard health_;
+  kube::daemon::Metrics metrics_;
+  ProxyMetrics proxy_metrics_{metrics_};
+  std::size_t shown_ = 0;      ///< tables of --dry-run
+  std::set<std::string> told_; ///< what was said to be left out
+  std::unique_ptr<kube::ApiClient> client_;
+  std::unique_ptr<Runner> runner_;
+  std::unique_ptr<OpsServers> servers_;
+  std::unique_ptr<kube::daemon::ControlServer> control_;
+  std::unique_ptr<KernelWatcher> watcher_;
+  std::unique_ptr<kube::daemon::SignalListener> signals_;
+  std::unique_ptr<kube::Informer<kube::Service>> services_;
+  std::unique_ptr<kube::Informer<kube::EndpointSlice>> slices_;
+  std::unique_ptr<kube::Informer<kube::Node>> nodes_;
+};
+
+Result<> run(const ProxyOptions &options) {
+  if (options.cleanup)
+    return clean_up();
+  SLUICE_ASSIGN(auto name, node_name(options), "find our Node's name");
+  Daemon daemon(options, name);
+  SLUICE_TRY(daemon.start(), "sluice-proxy");
+  log_info("sluice-proxy started", {{"node", name}, {"mode", options.mode}});
+  daemon.run();
+  log_info("sluice-proxy ends; the rules stay in the kernel");
+  return {};
+}
+
+void report(const ProxyOptions &options) {
+  if (options.verbosity >= 4)
+    kube::daemon::set_log_level(kube::daemon::LogLevel::debug);
+  std::string fields;
+  for (const auto &field : options.withoutEffect)
+    fields += (fields.empty() ? "" : ", ") + field;
+  if (!fields.empty())
+    log_warning("options without effect", {{"options", fields}});
+}
+
+} // namespace
+} // namespace sluice::proxy
+
+int main(int argc, char **argv) {
+  using namespace sluice;
+  if (auto blocked = kube::daemon::block_signals(); !blocked) {
+    kube::daemon::log_error("cannot block signals", {{"error", blocked.error()}});
+    return 1;
+  }
+  const auto line = proxy::parse_command_line(argc, argv);
+  if (line.exitCode) {
+    std::fputs(line.text.c_str(), *line.exitCode == 0 ? stdout : stderr);
+    return *line.exitCode;
+  }
+  proxy::report(line.options);
+  if (auto done = proxy::run(line.options); !done) {
+    kube::daemon::log_error("sluice-proxy ends", {{"error", done.error()}});
+    return 1;
+  }
+  return 0;
+}
