@@ -152,7 +152,11 @@ void Runner::on(const KernelChanged &notice, Clock::time_point) {
     sync->kernel_changed();
 }
 
-void Runner::on(const Call &call, Clock::time_point) { call(*this); }
+void Runner::on(const Call &call, Clock::time_point) {
+  // Whoever asks sees what came in before the question.
+  sync_all();
+  call(*this);
+}
 
 void Runner::on(const Stop &, Clock::time_point) { stopping_ = true; }
 
