@@ -23,12 +23,19 @@ Outcome<std::string> text_of(Outcome<> outcome) {
   return std::string();
 }
 
+/// A result that the configuration's version cannot express is a failure like any other.
+Outcome<std::string> run_add(const Plugin &plugin, const Request &request) {
+  SLUICE_TAKE(const auto result, plugin.add(request));
+  auto text = to_text(result, request.config.version);
+  if (!text)
+    (void)plugin.del(request);
+  return text;
+}
+
 Outcome<std::string> run_verb(const Plugin &plugin, const Request &request) {
   switch (request.environment.command) {
-  case Command::add: {
-    SLUICE_TAKE(const auto result, plugin.add(request));
-    return to_text(result, request.config.version);
-  }
+  case Command::add:
+    return run_add(plugin, request);
   case Command::del:
     return text_of(plugin.del(request));
   case Command::check:

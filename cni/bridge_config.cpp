@@ -1,0 +1,104 @@
+#include "cni/bridge_config.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::cni {
+namespace {
+
+constexpr std::int64_t kMaxMtu = 65535;
+
+/// A key that asks for something that we do not do must not be passed over: the pod would run with
+/// less than was asked for.
+Outcome<> refuse_unsupported(const ObjectReader &top) {
+  const auto refuse = [&](const char *key, const std::string &known) -> Outcome<> {
+    return fail(Code::unsupported_field,
+                std::string(key) + " is " + to_text(*find_member(top.json(), key)) +
+                    ", which is not supported",
+                known);
+  };
+  std::string mode = "bridge", backend = "nftables", policy = "none";
+  SLUICE_PASS(top.read("mode", mode));
+  if (mode != "bridge")
+    return refuse("mode", "supported is \"bridge\"");
+  SLUICE_PASS(top.read("ipMasqBackend", backend));
+  if (backend != "nftables")
+    return refuse("ipMasqBackend", "supported is \"nftables\"");
+  SLUICE_PASS(top.read("policy", policy));
+  if (policy != "none")
+    return refuse("policy", "supported is \"none\"");
+  SLUICE_TAKE(const auto vlan, top.number("vlan", 0, 4094));
+  if (vlan.value_or(0) != 0)
+    return refuse("vlan", "supported is 0: no VLAN");
+  if (top.has("vlanTrunk"))
+    return refuse("vlanTrunk", "VLANs are not supported");
+  bool spoof_check = false;
+  SLUICE_PASS(top.read("macspoofchk", spoof_check));
+  if (spoof_check)
+    return refuse("macspoofchk", "supported is false");
+  return {};
+}
+
+/// CNI_ARGS, then args.cni, then runtimeConfig: the later one wins.
+Outcome<std::string> wanted_mac(const ObjectReader &top, std::string_view args_text) {
+  SLUICE_TAKE(const auto args, parse_args(args_text));
+  auto text = args.mac.value_or("");
+  SLUICE_TAKE(const auto args_object, top.object("args"));
+  if (args_object) {
+    SLUICE_TAKE(const auto cni_object, args_object->object("cni"));
+    if (cni_object)
+      SLUICE_PASS(cni_object->read("mac", text));
+  }
+  SLUICE_TAKE(const auto runtime, top.object("runtimeConfig"));
+  if (runtime)
+    SLUICE_PASS(runtime->read("mac", text));
+  return text;
+}
+
+Outcome<> check_combinations(const BridgeConfig &config, const NetworkConfig &network) {
+  if (config.hairpin && config.promiscuous)
+    return fail(Code::invalid_config, "hairpinMode and promiscMode are both true: only one can be");
+  if (config.disable_container_interface && !network.ipam_type.empty())
+    return fail(Code::invalid_config, "disableContainerInterface is true and ipam.type is \"" +
+                                          network.ipam_type +
+                                          "\": an interface that is down has no addresses");
+  if (config.bridge.empty() || config.bridge.size() > 15 ||
+      config.bridge.find_first_of("/: \t") != std::string::npos)
+    return fail(Code::invalid_config,
+                "bridge is \"" + config.bridge + "\": no name that an interface can have");
+  return {};
+}
+
+} // namespace
+
+Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &network, std::string_view args) {
+  BridgeConfig config;
+  const auto top = top_of(network);
+  SLUICE_PASS(refuse_unsupported(top));
+  SLUICE_PASS(top.read("bridge", config.bridge));
+  SLUICE_PASS(top.read("isGateway", config.is_gateway));
+  SLUICE_PASS(top.read("isDefaultGateway", config.is_default_gateway));
+  SLUICE_PASS(top.read("forceAddress", config.force_address));
+  SLUICE_PASS(top.read("ipMasq", config.ip_masq));
+  SLUICE_PASS(top.read("hairpinMode", config.hairpin));
+  SLUICE_PASS(top.read("promiscMode", config.promiscuous));
+  SLUICE_PASS(top.read("portIsolation", config.port_isolation));
+  SLUICE_PASS(top.read("enabledad", config.duplicate_address_detection));
+  SLUICE_PASS(top.read("disableContainerInterface", config.disable_container_interface));
+  SLUICE_TAKE(const auto mtu, top.number("mtu", 0, kMaxMtu));
+  config.mtu_bytes = static_cast<std::uint32_t>(mtu.value_or(0));
+  config.is_gateway |= config.is_default_gateway;
+  SLUICE_TAKE(const auto mac_text, wanted_mac(top, args));
+  if (!mac_text.empty()) {
+    SLUICE_ASSIGN(config.mac, MacAddress::parse(mac_text), "the MAC address asked for");
+  }
+  SLUICE_PASS(check_combinations(config, network));
+  return config;
+}
+
+std::string bridge_name(const NetworkConfig &config) {
+  std::string name = BridgeConfig{}.bridge;
+  (void)top_of(config).read("bridge", name);
+  return name;
+}
+
+} // namespace sluice::cni

@@ -1,0 +1,34 @@
+#pragma once
+// The keys of bridge mode.
+
+#include "cni/protocol/config.hpp"
+#include "net/mac_address.hpp"
+
+#include <optional>
+#include <string>
+
+namespace sluice::cni {
+
+struct BridgeConfig {
+  std::string bridge = "cni0";
+  bool is_gateway = false;         ///< the bridge holds the pods' gateway addresses
+  bool is_default_gateway = false; ///< and pods get a default route through it; implies is_gateway
+  bool force_address = false;      ///< other addresses of the bridge give way
+  bool ip_masq = false;
+  std::uint32_t mtu_bytes = 0; ///< 0: the kernel's default
+  bool hairpin = false;
+  bool promiscuous = false;
+  bool port_isolation = false;
+  bool duplicate_address_detection = false; ///< enabledad
+  bool disable_container_interface = false; ///< the pod's end stays down
+  std::optional<MacAddress> mac;            ///< of the pod's end
+};
+
+/// Errors: 7 names a key with a wrong value, or two that exclude each other; 2 names a key of the
+/// reference plugin that is not supported here.
+Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &config, std::string_view args);
+
+/// Only the bridge's name, for CHECK and GC.
+std::string bridge_name(const NetworkConfig &config);
+
+} // namespace sluice::cni
