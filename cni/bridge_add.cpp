@@ -89,13 +89,13 @@ Outcome<> prepare_ipv6(const BridgeConfig &config, const std::string &ifname,
   return {};
 }
 
-Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname,
+Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacAddress bridge_mac,
                      const AddResult &addresses) {
   const auto doing = "set up container interface \"" + ifname + "\"";
   SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
   SLUICE_ASSIGN(const auto link, rtnl.read_link(ifname), doing);
   SLUICE_TRY(prepare_ipv6(config, ifname, addresses), doing);
-  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link.index, addresses)), doing);
+  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link.index, bridge_mac, addresses)), doing);
   return {};
 }
 
@@ -114,14 +114,22 @@ Outcome<> create_host_link(Rtnl &rtnl, const kernel::RtnlBatch &batch, const Pod
   return fail(CniError(first.error));
 }
 
-PodLink name_links(const Request &request, const BridgeConfig &config) {
+/// Without an address there is nothing that a neighbour could remember.
+MacAddress choose_pod_mac(const BridgeConfig &config, const std::string &network,
+                          const AddResult &addresses) {
+  if (config.mac)
+    return *config.mac;
+  return addresses.ips.empty() ? random_mac() : pod_mac(network, addresses.ips.front().address.ip);
+}
+
+PodLink name_links(const Request &request, const BridgeConfig &config, const AddResult &addresses) {
   const auto &network = request.config.name;
   const auto &attachment = request.environment.attachment;
   return {.host_name = host_link_name(network, attachment),
           .alias = host_link_alias(network, attachment),
           .pod_name = attachment.ifname,
           .host_mac = host_mac(network, attachment),
-          .pod_mac = config.mac.value_or(pod_mac(network, attachment))};
+          .pod_mac = choose_pod_mac(config, network, addresses)};
 }
 
 } // namespace
@@ -147,10 +155,11 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
               ensure_bridge(rtnl, config, gateway_addresses(config, addresses), netfilter));
   SLUICE_PASS(forward_packets(config, addresses));
   SLUICE_PASS(masquerade(config, addresses));
-  const auto link = name_links(request, config);
+  const auto link = name_links(request, config, addresses);
   SLUICE_PASS(create_host_link(
       rtnl, plan_host_link(config, link, bridge.index, namespaces.pod.fd(), addresses), link));
-  if (auto done = namespaces.in_pod([&] { return set_up_pod(config, link.pod_name, addresses); });
+  if (auto done = namespaces.in_pod(
+          [&] { return set_up_pod(config, link.pod_name, bridge.mac, addresses); });
       !done) {
     (void)remove_link(link.host_name);
     return fail(std::move(done.error()));

@@ -178,7 +178,8 @@ RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link, IfInde
   return batch;
 }
 
-RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, const AddResult &result) {
+RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, MacAddress bridge_mac,
+                        const AddResult &result) {
   RtnlBatch batch;
   if (config.disable_container_interface)
     return batch;
@@ -187,10 +188,8 @@ RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, const AddResul
     batch.add(kernel::AddAddress{
         .link = link, .address = ip.address, .nodad = !config.duplicate_address_detection});
   add_routes(result, link, batch);
-  for (const auto &ip : result.ips)
-    if (ip.gateway)
-      batch.add(kernel::AddNeighbour{.neighbour = {link, *ip.gateway, {}, NUD_NONE, false},
-                                     .resolve = true});
+  for (const auto &gateway : gateway_addresses(config, result))
+    batch.add(kernel::AddNeighbour{.neighbour = {link, gateway.ip, bridge_mac, NUD_STALE, false}});
   return batch;
 }
 

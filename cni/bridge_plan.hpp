@@ -45,10 +45,10 @@ struct PodLink {
 kernel::RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link,
                                  kernel::IfIndex bridge, int netns_fd, const AddResult &result);
 
-/// In the pod's namespace: up, addresses, routes, and one question for each gateway's MAC, from
-/// which neighbours learn who has the address now. One sendmsg(2).
+/// In the pod's namespace: up, addresses, routes, and the gateways' MAC if the bridge is the
+/// gateway. One sendmsg(2).
 kernel::RtnlBatch plan_pod_link(const BridgeConfig &config, kernel::IfIndex link,
-                                const AddResult &result);
+                                MacAddress bridge_mac, const AddResult &result);
 
 /// What ADD answers: bridge, host end, pod's end, and the addresses on the last.
 AddResult make_result(const BridgeConfig &config, const PodLink &link, const kernel::Link &bridge,

@@ -8,21 +8,19 @@ namespace {
 constexpr std::string_view kAliasPrefix = "sluice ";
 
 /// No field holds a zero byte, so no two attachments have the same text.
-std::uint64_t hash_of(const std::string &network, const Attachment &attachment, char purpose) {
+std::uint64_t hash_of(const std::string &network, const Attachment &attachment) {
   std::string text = network;
   text += '\0';
   text += attachment.container_id;
   text += '\0';
   text += attachment.ifname;
-  text += '\0';
-  text += purpose;
   return fnv1a_64(text);
 }
 
 } // namespace
 
 std::string host_link_name(const std::string &network, const Attachment &attachment) {
-  return "veth" + hex(hash_of(network, attachment, 'n'), 11);
+  return "veth" + hex(hash_of(network, attachment), 11);
 }
 
 std::string host_link_alias(const std::string &network, const Attachment &attachment) {
@@ -44,11 +42,11 @@ std::optional<LinkOwner> parse_host_link_alias(std::string_view alias) {
 }
 
 MacAddress host_mac(const std::string &network, const Attachment &attachment) {
-  return MacAddress::from_seed(hash_of(network, attachment, 'h'));
+  return MacAddress::from_seed(hash_of(network, attachment));
 }
 
-MacAddress pod_mac(const std::string &network, const Attachment &attachment) {
-  return MacAddress::from_seed(hash_of(network, attachment, 'p'));
+MacAddress pod_mac(const std::string &network, const IpAddress &ip) {
+  return MacAddress::from_seed(fnv1a_64(network + " " + ip.str()));
 }
 
 } // namespace sluice::cni

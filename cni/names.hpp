@@ -24,8 +24,10 @@ struct LinkOwner {
 /// nullopt if the alias is none of ours.
 std::optional<LinkOwner> parse_host_link_alias(std::string_view alias);
 
-/// Locally administered addresses of the two ends. The same attachment has the same ones for ever.
+/// Of the host's end: locally administered, the same for an attachment for ever.
 MacAddress host_mac(const std::string &network, const Attachment &attachment);
-MacAddress pod_mac(const std::string &network, const Attachment &attachment);
+/// Of the pod's end, made from its address: who gets an address again gets its MAC too, so what
+/// neighbours remember of it stays true and nothing has to be announced.
+MacAddress pod_mac(const std::string &network, const IpAddress &ip);
 
 } // namespace sluice::cni

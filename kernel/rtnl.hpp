@@ -157,8 +157,6 @@ struct DeleteRoute {
 /// NLM_F_CREATE|NLM_F_REPLACE: one that is there is changed.
 struct AddNeighbour {
   Neighbour neighbour;
-  bool resolve =
-      false; ///< NTF_USE: the kernel asks for the MAC at once; `mac` and state are unused
 };
 struct DeleteNeighbour {
   Neighbour neighbour;

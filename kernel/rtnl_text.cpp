@@ -104,11 +104,7 @@ struct Writer {
     return str(verb, op.route, op.link_name.value_or(""));
   }
   std::string operator()(const DeleteRoute &op) const { return str("del", op.route, ""); }
-  std::string operator()(const AddNeighbour &op) const {
-    if (op.resolve)
-      return "neigh replace " + op.neighbour.ip.str() + " use dev " + name_of(op.neighbour.link);
-    return str("replace", op.neighbour);
-  }
+  std::string operator()(const AddNeighbour &op) const { return str("replace", op.neighbour); }
   std::string operator()(const DeleteNeighbour &op) const { return str("del", op.neighbour); }
 };
 

@@ -139,9 +139,8 @@ public:
   }
 
   Result<std::vector<Message>> operator()(const AddNeighbour &op) const {
-    auto message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, op.neighbour,
-                                     op.resolve ? std::uint8_t{NTF_USE} : std::uint8_t{0});
-    if (!op.neighbour.proxy && !op.resolve)
+    auto message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, op.neighbour);
+    if (!op.neighbour.proxy)
       message.put(NDA_LLADDR, op.neighbour.mac);
     return one(std::move(message));
   }
@@ -337,12 +336,12 @@ private:
   }
 
   static Message neighbour_message(std::uint16_t type, std::uint16_t flags,
-                                   const Neighbour &neighbour, std::uint8_t more_flags = 0) {
+                                   const Neighbour &neighbour) {
     ndmsg header{};
     header.ndm_family = af_of(neighbour.ip.family());
     header.ndm_ifindex = static_cast<int>(neighbour.link.value);
-    header.ndm_state = (more_flags & NTF_USE) != 0 ? std::uint16_t{NUD_NONE} : neighbour.state;
-    header.ndm_flags = static_cast<std::uint8_t>((neighbour.proxy ? NTF_PROXY : 0) | more_flags);
+    header.ndm_state = neighbour.state;
+    header.ndm_flags = neighbour.proxy ? std::uint8_t{NTF_PROXY} : std::uint8_t{0};
     Message message(type, flags, header);
     message.put(NDA_DST, neighbour.ip);
     return message;

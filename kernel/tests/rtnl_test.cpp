@@ -281,17 +281,6 @@ TEST_F(kernel_rtnl, neighbours_and_proxies_come_and_go) {
     EXPECT_NE(n.ip, proxy.ip);
 }
 
-TEST_F(kernel_rtnl, the_kernel_resolves_a_neighbour_at_once_when_asked) {
-  make_bridge();
-  apply(RtnlBatch().add(
-      AddNeighbour{.neighbour = {index_of("br"), ip("192.0.2.9")}, .resolve = true}));
-  const auto got = rtnl->read_neighbours(Family::ipv4).value();
-  const auto asked = std::find_if(got.begin(), got.end(),
-                                  [](const Neighbour &n) { return n.ip == ip("192.0.2.9"); });
-  ASSERT_NE(asked, got.end());
-  EXPECT_NE(asked->state, 0x80); // no permanent entry: it is being asked for
-}
-
 TEST_F(kernel_rtnl, addresses_of_one_link_are_read_alone) {
   make_bridge();
   const auto of_bridge = rtnl->read_addresses_of(index_of("br")).value();
