@@ -12,6 +12,15 @@ option(SLUICE_TESTS "Build the tests" ON)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, comma-separated")
 set(SLUICE_TEST_OUTPUT ${CMAKE_BINARY_DIR}/bin/tests)
 
+# ccache needs to be told that a precompiled header may be trusted; paths below the source folder are
+# made relative, so that two checkouts share results.
+find_program(SLUICE_CCACHE ccache)
+if(SLUICE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime,locale
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${SLUICE_CCACHE})
+endif()
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 enable_testing()
