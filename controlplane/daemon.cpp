@@ -5,6 +5,7 @@
 #include "controlplane/auth/pki.hpp"
 #include "controlplane/auth/tokens.hpp"
 #include "controlplane/bootstrap.hpp"
+#include "controlplane/controllers/controllers.hpp"
 #include "kube/daemon/log.hpp"
 
 #include <filesystem>
@@ -45,6 +46,18 @@ std::vector<IpAddress> endpoints_of(const Settings &settings,
   return endpoints;
 }
 
+ControllerSettings controller_settings(const Settings &settings, const Pki &pki) {
+  ControllerSettings result;
+  result.clusterCidrs = settings.clusterCidrs;
+  result.nodeMaskIpv4 = settings.nodeMaskV4;
+  result.nodeMaskIpv6 = settings.nodeMaskV6;
+  result.serviceCidrs = settings.serviceCidrs;
+  result.nodePorts = {settings.nodePortFirst, settings.nodePortLast};
+  result.rootCa = pki.authority.certificate;
+  result.nodeGracePeriod = settings.nodeGracePeriod;
+  return result;
+}
+
 /// Where a client on this machine reaches us.
 SocketAddress local_address(const std::vector<SocketAddress> &addresses) {
   auto address = addresses.front();
@@ -67,6 +80,7 @@ struct Daemon::Parts {
   Pki pki;
   std::optional<TokenIssuer> tokens;
   std::unique_ptr<Registry> registry;
+  std::unique_ptr<Controllers> controllers;
   std::unique_ptr<ApiServer> api;
 };
 
@@ -96,6 +110,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Settings &settings,
   SLUICE_ASSIGN(parts->tokens, TokenIssuer::load_or_create(pki_dir + "/sa.key"),
                 "prepare the key of tokens");
   SLUICE_ASSIGN(parts->registry, open_registry(settings.dataDir), "open the store");
+  SLUICE_ASSIGN(parts->controllers,
+                Controllers::start(*parts->registry, controller_settings(settings, parts->pki)),
+                "start");
   SLUICE_TRY(ensure_namespaces(*parts->registry), "start");
 
   ApiServer::Options options;
