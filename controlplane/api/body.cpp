@@ -1,6 +1,7 @@
 #include "controlplane/api/body.hpp"
 
 #include "controlplane/api/media.hpp"
+#include "controlplane/protobuf/decode.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,15 @@ ApiResult<json> parse_json(const std::string &body) {
   }
 }
 
+ApiResult<json> parse_protobuf(const std::string &body) {
+  auto document = decode_protobuf(body);
+  if (document)
+    return std::move(*document);
+  if (document.error().code() == Errc::unsupported)
+    return refuse(unsupported_media_type(document.error().what()));
+  return refuse(bad_request(document.error().what()));
+}
+
 } // namespace
 
 ApiResult<json> parse_body(const kube::http::Request &request) {
@@ -32,7 +42,7 @@ ApiResult<json> parse_body(const kube::http::Request &request) {
     return json(nullptr);
   if (is_json)
     return parse_json(request.body);
-  return refuse(unsupported_media_type("protobuf is not decoded yet"));
+  return parse_protobuf(request.body);
 }
 
 ApiResult<> check_fields(const ResourceType &type, const json &object, const std::string &mode,
