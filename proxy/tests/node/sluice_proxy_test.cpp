@@ -1,0 +1,320 @@
+// The real sluice-proxy in a namespace that plays the node, against an API, with real packets.
+
+#include "kernel/spawn.hpp"
+#include "kube/daemon/control_socket.hpp"
+#include "proxy/tests/node/api_stub.hpp"
+#include "proxy/tests/node/testbed.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <unistd.h>
+
+namespace sluice::proxy::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr auto kPatience = 10s;
+
+template <class Condition> bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return false;
+    ::usleep(2000);
+  }
+  return true;
+}
+
+const SocketAddress kTcp4{IpAddress::parse("172.30.0.10").value(), Port{80}};
+const SocketAddress kTcp6{IpAddress::parse("2001:db8:172::10").value(), Port{80}};
+const SocketAddress kUdp4{kTcp4.ip, Port{53}};
+const SocketAddress kUdp6{kTcp6.ip, Port{53}};
+
+json service(const std::string &name = "web") {
+  return {{"kind", "Service"},
+          {"apiVersion", "v1"},
+          {"metadata", {{"namespace", "default"}, {"name", name}}},
+          {"spec",
+           {{"type", "ClusterIP"},
+            {"clusterIP", kTcp4.ip.str()},
+            {"clusterIPs", {kTcp4.ip.str(), kTcp6.ip.str()}},
+            {"ipFamilies", {"IPv4", "IPv6"}},
+            {"ports",
+             {{{"name", "http"}, {"protocol", "TCP"}, {"port", 80}},
+              {{"name", "dns"}, {"protocol", "UDP"}, {"port", 53}}}}}}};
+}
+
+class SluiceProxy : public ::testing::Test {
+protected:
+  void SetUp() override {
+    auto bed = Testbed::create(3);
+    ASSERT_TRUE(bed) << bed.error().what();
+    bed_ = std::move(*bed);
+    auto api = ApiStub::start(bed_->node());
+    ASSERT_TRUE(api) << api.error().what();
+    api_ = std::move(*api);
+    std::string pattern = std::filesystem::temp_directory_path() / "slc-proxy-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    api_->put("nodes",
+              {{"kind", "Node"},
+               {"apiVersion", "v1"},
+               {"metadata", {{"name", "n1"}}},
+               {"status", {{"addresses", {{{"type", "InternalIP"}, {"address", "10.244.1.1"}}}}}}});
+    api_->put("services", service());
+    endpoints({2, 3});
+  }
+
+  void TearDown() override {
+    if (proxy_)
+      (void)proxy_->stop(5s);
+    if (HasFailure())
+      std::cerr << log();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  /// The pods that serve, by number.
+  void endpoints(const std::vector<unsigned> &pods) {
+    for (const bool v4 : {true, false}) {
+      auto list = json::array();
+      for (const auto number : pods) {
+        const auto &pod = bed_->pod(number);
+        list.push_back({{"addresses", {(v4 ? pod.v4 : pod.v6).str()}},
+                        {"nodeName", "n1"},
+                        {"conditions", {{"ready", true}}}});
+      }
+      api_->put("endpointslices", {{"kind", "EndpointSlice"},
+                                   {"apiVersion", "discovery.k8s.io/v1"},
+                                   {"metadata",
+                                    {{"namespace", "default"},
+                                     {"name", v4 ? "web-v4" : "web-v6"},
+                                     {"labels", {{"kubernetes.io/service-name", "web"}}}}},
+                                   {"addressType", v4 ? "IPv4" : "IPv6"},
+                                   {"ports",
+                                    {{{"name", "http"}, {"protocol", "TCP"}, {"port", 8080}},
+                                     {{"name", "dns"}, {"protocol", "UDP"}, {"port", 8080}}}},
+                                   {"endpoints", std::move(list)}});
+    }
+  }
+
+  kernel::SpawnOptions command(std::vector<std::string> more) {
+    kernel::SpawnOptions options;
+    options.argv = {SLUICE_BIN_DIR "/sluice-proxy",
+                    "--master=" + api_->url(),
+                    "--hostname-override=n1",
+                    "--cluster-cidr=10.244.0.0/16,2001:db8:244::/48",
+                    "--service-cidrs=172.30.0.0/16,2001:db8:172::/112",
+                    "--control-socket=" + socket(),
+                    "--v=4"};
+    options.argv.insert(options.argv.end(), more.begin(), more.end());
+    options.netns_fd = bed_->node().fd();
+    options.parent_death_signal = SIGKILL;
+    return options;
+  }
+
+  void start_proxy() {
+    UniqueFd out(::open(log_file().c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+    auto options = command({});
+    options.stdout_fd = options.stderr_fd = out.get();
+    auto child = kernel::spawn(options);
+    ASSERT_TRUE(child) << child.error().what();
+    proxy_ = std::move(*child);
+    ASSERT_TRUE(eventually([this] { return in_step(); })) << log();
+  }
+
+  bool in_step() {
+    const auto answer = kube::daemon::control_call(socket(), {{"verb", "status"}});
+    if (!answer || !answer->value("synced", false))
+      return false;
+    for (const auto &family : (*answer)["families"])
+      if (!family.value("inStep", false))
+        return false;
+    return true;
+  }
+
+  std::string ask(const SocketAddress &to, Protocol protocol = Protocol::tcp, unsigned from = 1) {
+    return bed_->ask(bed_->pod(from).netns, to, protocol);
+  }
+
+  /// Which pods answer, asked often enough that none of a few is missed.
+  std::set<std::string> who_answers(const SocketAddress &to, Protocol protocol = Protocol::tcp) {
+    std::set<std::string> names;
+    for (int i = 0; i < 60; ++i) {
+      const auto answer = ask(to, protocol);
+      names.insert(answer.substr(0, answer.find(' ')));
+    }
+    return names;
+  }
+
+  std::string nft(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "nft");
+    const auto out = run_inside(bed_->node(), std::move(arguments));
+    EXPECT_TRUE(out) << out.error().what();
+    return out ? *out : "";
+  }
+
+  std::string socket() const { return folder_ + "/proxy.sock"; }
+  std::string log_file() const { return folder_ + "/log"; }
+  std::string log() const {
+    std::stringstream text;
+    text << std::ifstream(log_file()).rdbuf();
+    return text.str();
+  }
+
+  std::unique_ptr<Testbed> bed_;
+  std::unique_ptr<ApiStub> api_;
+  std::string folder_;
+  std::optional<kernel::Child> proxy_;
+};
+
+const std::set<std::string> kBoth{"pod2", "pod3"};
+
+TEST_F(SluiceProxy, cluster_ips_work_over_both_families_and_protocols) {
+  start_proxy();
+  EXPECT_EQ(who_answers(kTcp4), kBoth);
+  EXPECT_EQ(who_answers(kTcp6), kBoth);
+  EXPECT_EQ(who_answers(kUdp4, Protocol::udp), kBoth);
+  EXPECT_EQ(who_answers(kUdp6, Protocol::udp), kBoth);
+  const auto answer = ask(kTcp4);
+  EXPECT_EQ(answer.substr(answer.find(' ') + 1), bed_->pod(1).v4.str())
+      << "a pod's address is kept";
+  const auto from_node = bed_->ask(bed_->node(), kTcp4, Protocol::tcp);
+  EXPECT_EQ(from_node.substr(0, 3), "pod") << "the node itself reaches it too: " << from_node;
+  EXPECT_EQ(ask({kTcp4.ip, Port{81}}), "refused");
+}
+
+TEST_F(SluiceProxy, an_endpoint_can_reach_itself_through_the_service) {
+  endpoints({2});
+  start_proxy();
+  const auto answer = ask(kTcp4, Protocol::tcp, 2);
+  EXPECT_EQ(answer.substr(0, 4), "pod2") << answer;
+}
+
+TEST_F(SluiceProxy, endpoints_that_go_and_come_show_at_once) {
+  start_proxy();
+  endpoints({3});
+  ASSERT_TRUE(eventually([&] { return who_answers(kTcp4) == std::set<std::string>{"pod3"}; }));
+  endpoints({});
+  EXPECT_TRUE(eventually([&] { return ask(kTcp4) == "refused"; }));
+  endpoints({2});
+  EXPECT_TRUE(eventually([&] { return who_answers(kTcp6) == std::set<std::string>{"pod2"}; }));
+  api_->remove("services", "default", "web");
+  EXPECT_TRUE(eventually([&] { return ask(kTcp4) == "timeout"; })) << "an address nobody has";
+}
+
+TEST_F(SluiceProxy, a_table_that_somebody_flushed_or_deleted_is_back_within_seconds) {
+  start_proxy();
+  nft({"delete", "table", "ip", "sluice-proxy"});
+  EXPECT_TRUE(eventually([&] { return who_answers(kTcp4) == kBoth; })) << "after delete table";
+  nft({"flush", "table", "ip6", "sluice-proxy"});
+  EXPECT_TRUE(eventually([&] { return who_answers(kTcp6) == kBoth; })) << "after flush table";
+  nft({"flush", "ruleset"});
+  EXPECT_TRUE(eventually([&] { return who_answers(kTcp4) == kBoth; })) << "after flush ruleset";
+  EXPECT_TRUE(eventually([&] { return who_answers(kUdp6, Protocol::udp) == kBoth; }));
+}
+
+TEST_F(SluiceProxy, killed_and_started_again_under_load_it_fails_no_connection) {
+  start_proxy();
+  std::atomic<bool> stop{false};
+  std::atomic<unsigned> good{0};
+  std::string bad;
+  std::thread load([&] {
+    while (!stop) {
+      const auto answer = ask(kTcp4);
+      if (answer.substr(0, 3) == "pod")
+        ++good;
+      else
+        bad = answer;
+    }
+  });
+  auto kept = TestClient::connect(bed_->pod(1).netns, kTcp4, Protocol::tcp, 2s);
+  for (int round = 0; round < 3; ++round) {
+    const auto before = good.load();
+    (void)proxy_->signal(SIGKILL);
+    (void)proxy_->wait_for(5s);
+    EXPECT_TRUE(eventually([&] { return good > before + 50; }));
+    start_proxy();
+  }
+  stop = true;
+  load.join();
+  EXPECT_EQ(bad, "") << "after " << good << " good ones";
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->ask()) << "a connection from before goes on";
+}
+
+TEST_F(SluiceProxy, what_changed_while_it_was_away_is_right_after_the_start) {
+  start_proxy();
+  (void)proxy_->stop(5s);
+  EXPECT_EQ(who_answers(kTcp4), kBoth) << "the rules stay after SIGTERM";
+  endpoints({2});
+  start_proxy();
+  EXPECT_EQ(who_answers(kTcp4), std::set<std::string>{"pod2"});
+}
+
+TEST_F(SluiceProxy, an_api_server_that_goes_away_and_comes_back_costs_nothing) {
+  start_proxy();
+  api_->go_away();
+  EXPECT_EQ(who_answers(kTcp4), kBoth);
+  endpoints({3});
+  const auto back = api_->come_back();
+  ASSERT_TRUE(back) << back.error().what();
+  EXPECT_TRUE(eventually([&] { return who_answers(kTcp4) == std::set<std::string>{"pod3"}; }));
+}
+
+TEST_F(SluiceProxy, cleanup_leaves_nothing_of_ours_and_everything_of_others) {
+  start_proxy();
+  nft({"add", "table", "ip", "somebody-elses"});
+  (void)proxy_->stop(5s);
+  EXPECT_NE(nft({"list", "tables"}).find("sluice-proxy"), std::string::npos);
+  for (int twice = 0; twice < 2; ++twice) {
+    auto done = kernel::run_program(command({"--cleanup"}), "", 20s);
+    ASSERT_TRUE(done) << done.error().what();
+    EXPECT_TRUE(done->status.success()) << done->stderr_text;
+  }
+  EXPECT_EQ(nft({"list", "tables"}), "table ip somebody-elses\n");
+}
+
+TEST_F(SluiceProxy, health_metrics_and_explanations_are_there) {
+  start_proxy();
+  const auto get = [&](const std::string &url) {
+    const auto out = run_inside(bed_->node(), {"curl", "-sf", url});
+    EXPECT_TRUE(out) << url << ": " << out.error().what();
+    return out ? *out : "";
+  };
+  EXPECT_NE(get("http://127.0.0.1:10256/healthz").find("\"nodeEligible\":true"), std::string::npos);
+  EXPECT_NE(get("http://127.0.0.1:10256/livez").find("\"healthy\":true"), std::string::npos);
+  EXPECT_EQ(get("http://127.0.0.1:10249/proxyMode"), "nftables");
+  EXPECT_NE(get("http://127.0.0.1:10249/metrics").find("kubeproxy_sync_proxy_rules_duration"),
+            std::string::npos);
+  const auto answer = kube::daemon::control_call(socket(), {{"verb", "explain"},
+                                                            {"source", bed_->pod(1).v4.str()},
+                                                            {"destination", kTcp4.ip.str()},
+                                                            {"port", 80},
+                                                            {"inInterface", "pod1"}});
+  ASSERT_TRUE(answer) << answer.error().what();
+  EXPECT_EQ((*answer)["model"]["verdict"], "translate");
+  EXPECT_EQ((*answer)["kernel"]["verdict"], "translate") << *answer;
+  EXPECT_EQ((*answer)["model"]["backends"].size(), 2U);
+}
+
+TEST_F(SluiceProxy, a_dry_run_prints_the_tables_and_writes_nothing) {
+  auto done = kernel::run_program(command({"--dry-run"}), "", 20s);
+  ASSERT_TRUE(done) << done.error().what();
+  EXPECT_TRUE(done->status.success()) << done->stderr_text;
+  EXPECT_NE(done->stdout_text.find("172.30.0.10:80/TCP"), std::string::npos) << done->stdout_text;
+  EXPECT_EQ(nft({"list", "tables"}), "");
+}
+
+} // namespace
+} // namespace sluice::proxy::test
