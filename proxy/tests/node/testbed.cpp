@@ -76,6 +76,15 @@ Result<> wait_for(int fd, short events, std::chrono::milliseconds timeout) {
   return {};
 }
 
+Result<> set_sysctls(const kernel::NetNs &where,
+                     const std::vector<std::pair<std::string, std::string>> &values) {
+  return where.run([&]() -> Result<> {
+    for (const auto &[name, value] : values)
+      SLUICE_TRY(kernel::Sysctl().write(name, value), name);
+    return {};
+  });
+}
+
 } // namespace
 
 Result<std::unique_ptr<NamedServer>> NamedServer::start(const kernel::NetNs &where,
@@ -178,13 +187,19 @@ Result<std::string> TestClient::ask() {
 Result<std::unique_ptr<Testbed>> Testbed::create(unsigned pods) {
   SLUICE_ASSIGN(auto node, kernel::NetNs::create(), "the node's namespace");
   std::unique_ptr<Testbed> bed(new Testbed(std::move(node)));
-  SLUICE_TRY(bed->node_.run([]() -> Result<> {
-    const kernel::Sysctl sysctl;
-    SLUICE_TRY(sysctl.write("net/ipv4/ip_forward", "1"), "forward IPv4");
-    SLUICE_TRY(sysctl.write("net/ipv6/conf/all/forwarding", "1"), "forward IPv6");
-    return {};
-  }),
+  SLUICE_TRY(set_sysctls(bed->node_, {{"net/ipv4/ip_forward", "1"},
+                                      {"net/ipv6/conf/all/forwarding", "1"},
+                                      {"net/ipv6/conf/default/accept_dad", "0"}}),
              "prepare the node");
+  // A packet to a service address is routed before it is translated: a node has a default route.
+  SLUICE_TRY(run_inside(bed->node_, {"ip", "-batch", "-"},
+                        "link add uplink type veth peer name outside\nlink set uplink up\n"
+                        "link set outside up\n"
+                        "addr add 192.0.2.1/24 dev uplink\n"
+                        "addr add 2001:db8:2::1/64 dev uplink nodad\n"
+                        "route add default via 192.0.2.254\n"
+                        "route add default via 2001:db8:2::fe\n"),
+             "the node's uplink");
   for (unsigned number = 1; number <= pods; ++number)
     SLUICE_TRY(bed->add_pod(number), "pod " + std::to_string(number));
   return bed;
@@ -192,6 +207,7 @@ Result<std::unique_ptr<Testbed>> Testbed::create(unsigned pods) {
 
 Result<> Testbed::add_pod(unsigned number) {
   SLUICE_ASSIGN(auto netns, kernel::NetNs::create(), "its namespace");
+  SLUICE_TRY(set_sysctls(netns, {{"net/ipv6/conf/default/accept_dad", "0"}}), "its namespace");
   const auto n = std::to_string(number);
   const auto v4 = "10.244." + n + ".", v6 = "2001:db8:244:" + n + "::";
   const auto peer = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(netns.fd());
