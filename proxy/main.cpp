@@ -14,6 +14,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <malloc.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -219,6 +220,8 @@ void report(const ProxyOptions &options) {
 
 int main(int argc, char **argv) {
   using namespace sluice;
+  // Threads hand objects over to the loop: with a heap for each, none of them would shrink.
+  ::mallopt(M_ARENA_MAX, 1);
   if (auto blocked = kube::daemon::block_signals(); !blocked) {
     kube::daemon::log_error("cannot block signals", {{"error", blocked.error()}});
     return 1;

@@ -3,6 +3,8 @@
 #include "kube/daemon/log.hpp"
 #include "proxy/rfc3339.hpp"
 
+#include <malloc.h>
+
 namespace sluice::proxy {
 namespace {
 
@@ -224,6 +226,8 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
                                          {"endpoints", sync.model().endpoint_count()},
                                          {"frontends", outcome.frontends},
                                          {"took", milliseconds(outcome.took)}});
+    // The first lists and the first batch were large; give back what they took.
+    ::malloc_trim(0);
     break;
   case Kind::repaired:
     log_warning("somebody else had changed our rules; they are repaired",

@@ -10,6 +10,10 @@
 #include "proxy/metrics.hpp"
 #include "proxy/model/node_info.hpp"
 
+#include <functional>
+#include <set>
+#include <variant>
+
 namespace sluice::proxy {
 
 /// Somebody else changed our objects of this family.
