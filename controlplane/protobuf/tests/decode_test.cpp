@@ -82,8 +82,9 @@ TEST(protobuf, a_body_that_is_cut_off_anywhere_is_an_error_or_a_shorter_document
   for (const auto &c : kRecorded) {
     const auto whole = from_hex(c.hex);
     for (std::size_t size = 0; size < whole.size(); ++size)
-      if (const auto got = decode_protobuf(std::string_view(whole).substr(0, size)))
+      if (const auto got = decode_protobuf(std::string_view(whole).substr(0, size))) {
         EXPECT_TRUE(got->is_object());
+      }
   }
 }
 
@@ -94,8 +95,9 @@ TEST(protobuf, a_changed_byte_never_breaks_the_decoder) {
       for (const int value : {0, 1, 0x7f, 0x80, 0xff}) {
         auto changed = whole;
         changed[at] = static_cast<char>(value);
-        if (const auto got = decode_protobuf(changed))
+        if (const auto got = decode_protobuf(changed)) {
           EXPECT_TRUE(got->is_object());
+        }
       }
   }
 }
