@@ -1,7 +1,6 @@
 #include "cluster/cluster.hpp"
 
 #include "cluster/daemons.hpp"
-#include "cluster/files.hpp"
 #include "cluster/host_socket.hpp"
 #include "cluster/lock.hpp"
 #include "cluster/node_files.hpp"
@@ -9,6 +8,7 @@
 #include "cluster/state.hpp"
 #include "cluster/underlay.hpp"
 #include "kernel/cgroup.hpp"
+#include "kernel/files.hpp"
 #include "kernel/netns.hpp"
 #include "kernel/spawn.hpp"
 #include "kernel/sysctl.hpp"
@@ -59,9 +59,9 @@ public:
   /// Atomic: of two creations with one name, one gets already_exists here.
   Result<FolderLock> claim() {
     auto made = retry_while_not_found([this]() -> Result<> {
-      if (auto root = make_folders(place_.root); !root)
+      if (auto root = kernel::make_folders(place_.root); !root)
         return root;
-      return make_folder(paths_.cluster, 0700);
+      return kernel::make_folder(paths_.cluster, 0700);
     });
     if (!made && made.error().code() == Errc::already_exists)
       return fail(Errc::already_exists,
@@ -138,16 +138,16 @@ private:
   }
 
   Result<> start_control_plane() {
-    SLUICE_TRY(make_folders(paths_.control_plane + "/log"), "prepare");
-    SLUICE_TRY(make_folders(paths_.control_plane + "/hold"), "prepare");
-    SLUICE_TRY(make_folders(paths_.control_plane + "/data", 0700), "prepare");
+    SLUICE_TRY(kernel::make_folders(paths_.control_plane + "/log"), "prepare");
+    SLUICE_TRY(kernel::make_folders(paths_.control_plane + "/hold"), "prepare");
+    SLUICE_TRY(kernel::make_folders(paths_.control_plane + "/data", 0700), "prepare");
     SLUICE_ASSIGN(auto socket, listen_on_loopback(options_.api_port), "listen for kubectl");
     SLUICE_ASSIGN(api_port_, port_of(socket), "listen for kubectl");
     const SocketAddress outside{IpAddress::from_v4(0x7f000001), api_port_};
     SLUICE_TRY(make_kubeconfig("kubernetes-admin", "system:masters", outside, paths_.kubeconfig),
                "kubeconfig for people");
-    SLUICE_TRY(write_file(paths_.control_plane + "/supervisor.json",
-                          to_json(control_plane_daemons(plan_, paths_, place_.bin_folder))),
+    SLUICE_TRY(kernel::write_file(paths_.control_plane + "/supervisor.json",
+                                  to_json(control_plane_daemons(plan_, paths_, place_.bin_folder))),
                "prepare");
     kernel::SpawnOptions options;
     options.stdin_fd = socket.get();
@@ -166,8 +166,8 @@ private:
         make_kubeconfig("system:node:" + node.name, "system:nodes", plan_.api, run + "/kubeconfig"),
         "kubeconfig");
     SLUICE_ASSIGN(const auto cgroup, cgroup_path(node.name), "cgroup");
-    SLUICE_TRY(write_file(run + "/supervisor.json",
-                          to_json(node_daemons(plan_, node, {place_.bin_folder, cgroup}))),
+    SLUICE_TRY(kernel::write_file(run + "/supervisor.json",
+                                  to_json(node_daemons(plan_, node, {place_.bin_folder, cgroup}))),
                "prepare");
     SLUICE_ASSIGN(const auto mounts, make_node_mounts(paths_, node, nodes_[index]), "mounts");
     kernel::SpawnOptions options;
@@ -210,14 +210,14 @@ private:
     if (!output.status.success())
       return fail(Errc::unavailable, "sluice-controlplane kubeconfig " + output.status.str() +
                                          ": " + output.stderr_text);
-    return write_file(file, output.stdout_text, 0600);
+    return kernel::write_file(file, output.stdout_text, 0600);
   }
 
   Result<> write_state() const {
     State state{plan_.name, utc_now(), api_port_, {}};
     for (const auto &node : plan_.nodes)
       state.nodes.push_back(node.name);
-    return write_file(paths_.state, to_json(state));
+    return kernel::write_file(paths_.state, to_json(state));
   }
 
   const Place &place_;

@@ -1,9 +1,9 @@
 #include "cluster/cluster.hpp"
 
 #include "cluster/exec.hpp"
-#include "cluster/files.hpp"
 #include "cluster/state.hpp"
 #include "kernel/cgroup.hpp"
+#include "kernel/files.hpp"
 #include "net/unique_fd.hpp"
 
 #include <cerrno>
@@ -65,8 +65,8 @@ Result<Doors> doors_of_pod(const Place &place, const State &state, const std::st
   std::vector<std::string> known;
   for (const auto &node : state.nodes) {
     const auto folder = paths.node_run(node) + "/sluice/pods";
-    for (const auto &uid : names_in(folder)) {
-      const auto text = read_file(folder + "/" + uid + "/state.json");
+    for (const auto &uid : kernel::names_in(folder)) {
+      const auto text = kernel::read_file(folder + "/" + uid + "/state.json");
       const auto document = nlohmann::json::parse(text.value_or(""), nullptr, false);
       if (!document.is_object())
         continue;

@@ -1,8 +1,8 @@
 #include "cluster/cluster.hpp"
 
-#include "cluster/files.hpp"
 #include "cluster/state.hpp"
 #include "kernel/cgroup.hpp"
+#include "kernel/files.hpp"
 
 namespace sluice::cluster {
 namespace {
@@ -35,14 +35,14 @@ ClusterInfo describe(const Place &place, const std::string &name, const std::str
 std::vector<ClusterInfo> list_clusters(const Place &place) {
   std::vector<ClusterInfo> clusters;
   const auto cgroup2 = kernel::find_cgroup2().value_or("");
-  for (const auto &name : names_in(place.root))
+  for (const auto &name : kernel::names_in(place.root))
     clusters.push_back(describe(place, name, cgroup2));
   return clusters;
 }
 
 Result<std::string> read_cluster_kubeconfig(const Place &place, const std::string &name) {
   SLUICE_ASSIGN(const auto state, read_state(place, name), "kubeconfig");
-  return read_file(Paths::of(state.name, place.root).kubeconfig);
+  return kernel::read_file(Paths::of(state.name, place.root).kubeconfig);
 }
 
 } // namespace sluice::cluster

@@ -1,6 +1,6 @@
 #include "cluster/node_files.hpp"
 
-#include "cluster/files.hpp"
+#include "kernel/files.hpp"
 
 #include <cerrno>
 #include <unistd.h>
@@ -43,7 +43,7 @@ Result<> mount_scratch(const std::string &node_folder, const Scratch &scratch) {
 }
 
 Result<> mount_private(const std::string &node_folder, const Private &folder) {
-  SLUICE_TRY(make_folders(folder.folder), "make mount point");
+  SLUICE_TRY(kernel::make_folders(folder.folder), "make mount point");
   return kernel::bind_mount(node_folder + "/private/" + folder.name, folder.folder);
 }
 
@@ -61,8 +61,8 @@ Result<> mount_sys(const std::string &node_folder) {
 struct EtcFiles {
   std::string hosts, resolv_conf;
   static EtcFiles read() {
-    return {read_file("/etc/hosts").value_or("127.0.0.1 localhost\n"),
-            read_file("/etc/resolv.conf").value_or("")};
+    return {kernel::read_file("/etc/hosts").value_or("127.0.0.1 localhost\n"),
+            kernel::read_file("/etc/resolv.conf").value_or("")};
   }
   Result<> write(const NodePlan &node) const {
     std::string names = hosts;
@@ -70,9 +70,9 @@ struct EtcFiles {
       names += '\n';
     for (const auto &address : node.addresses)
       names += address.ip.str() + " " + node.name + "\n";
-    SLUICE_TRY(write_file("/etc/hosts", names), "host names");
-    SLUICE_TRY(write_file("/etc/resolv.conf", resolv_conf), "resolver");
-    return write_file("/etc/hostname", node.name + "\n");
+    SLUICE_TRY(kernel::write_file("/etc/hosts", names), "host names");
+    SLUICE_TRY(kernel::write_file("/etc/resolv.conf", resolv_conf), "resolver");
+    return kernel::write_file("/etc/hostname", node.name + "\n");
   }
 };
 
@@ -99,12 +99,12 @@ Result<> make_node_folders(const Paths &paths, const NodePlan &node,
   const auto folder = paths.node(node.name);
   for (const std::string name : {"/run/netns", "/run/lock", "/run/sluice/log", "/run/sluice/hold",
                                  "/run/secrets/kubernetes.io/serviceaccount", "/cgroup"})
-    SLUICE_TRY(make_folders(folder + name), "prepare node");
+    SLUICE_TRY(kernel::make_folders(folder + name), "prepare node");
   for (const auto &scratch : kScratch)
     for (const std::string side : {".upper", ".work"})
-      SLUICE_TRY(make_folders(folder + "/scratch/" + scratch.name + side), "prepare node");
+      SLUICE_TRY(kernel::make_folders(folder + "/scratch/" + scratch.name + side), "prepare node");
   for (const auto &own : kPrivate)
-    SLUICE_TRY(make_folders(folder + "/private/" + own.name), "prepare node");
+    SLUICE_TRY(kernel::make_folders(folder + "/private/" + own.name), "prepare node");
   return link_cni_programs(folder + "/private/cni-bin", bin_folder);
 }
 

@@ -1,8 +1,8 @@
 #include "cluster/cluster.hpp"
 
-#include "cluster/files.hpp"
 #include "cluster/lock.hpp"
 #include "kernel/cgroup.hpp"
+#include "kernel/files.hpp"
 #include "kernel/mount.hpp"
 #include "kernel/netns.hpp"
 
@@ -21,7 +21,7 @@ bool exists(const std::string &path) {
 
 std::vector<std::string> netns_of(const std::string &cluster) {
   std::vector<std::string> paths;
-  for (const auto &name : names_in(kNetnsFolder))
+  for (const auto &name : kernel::names_in(kNetnsFolder))
     if (is_netns_of(name, cluster))
       paths.push_back(std::string(kNetnsFolder) + "/" + name);
   return paths;
@@ -34,7 +34,7 @@ Result<> remove_all(const Paths &paths, const std::string &cgroup,
   for (const auto &path : netns)
     SLUICE_TRY(kernel::NetNs::remove_named(path), "remove its namespaces");
   SLUICE_TRY(kernel::unmount_tree(paths.cluster), "remove its mounts");
-  return remove_tree(paths.cluster);
+  return kernel::remove_tree(paths.cluster);
 }
 
 } // namespace
@@ -56,10 +56,10 @@ Result<bool> remove_cluster(const Place &place, const std::string &name) {
   SLUICE_TRY(remove_all(paths, cgroup, netns), doing);
 
   // The folders above are for all clusters: the last one takes them along.
-  remove_folder_if_empty(place.root);
-  remove_folder_if_empty(place.root.substr(0, place.root.rfind('/')));
-  remove_folder_if_empty(cgroup2 + "/sluice-clusters");
-  remove_folder_if_empty(kNetnsFolder);
+  kernel::remove_folder_if_empty(place.root);
+  kernel::remove_folder_if_empty(place.root.substr(0, place.root.rfind('/')));
+  kernel::remove_folder_if_empty(cgroup2 + "/sluice-clusters");
+  kernel::remove_folder_if_empty(kNetnsFolder);
   return true;
 }
 

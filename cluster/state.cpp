@@ -1,6 +1,6 @@
 #include "cluster/state.hpp"
 
-#include "cluster/files.hpp"
+#include "kernel/files.hpp"
 
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -29,13 +29,13 @@ Result<State> parse_state(std::string_view json) {
 Result<State> read_state(const Place &place, const std::string &name) {
   if (auto checked = check_cluster_name(name); !checked)
     return fail(std::move(checked.error()));
-  auto text = read_file(Paths::of(name, place.root).state);
+  auto text = kernel::read_file(Paths::of(name, place.root).state);
   if (text)
     return parse_state(*text);
   if (text.error().code() != Errc::not_found)
     return fail(std::move(text.error()));
   std::string others;
-  for (const auto &other : names_in(place.root))
+  for (const auto &other : kernel::names_in(place.root))
     others += (others.empty() ? "" : ", ") + other;
   return fail(Errc::not_found,
               "there is no cluster \"" + name + "\"" +

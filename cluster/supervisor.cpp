@@ -1,6 +1,6 @@
 #include "cluster/supervisor.hpp"
 
-#include "cluster/files.hpp"
+#include "kernel/files.hpp"
 #include "kernel/spawn.hpp"
 
 #include <algorithm>
@@ -62,7 +62,7 @@ public:
       : folder_(std::move(folder)), stdin_fd_(is_socket(0) ? 0 : -1) {}
 
   Result<> open() {
-    SLUICE_ASSIGN(auto text, read_file(folder_ + "/supervisor.json"), "supervise");
+    SLUICE_ASSIGN(auto text, kernel::read_file(folder_ + "/supervisor.json"), "supervise");
     SLUICE_ASSIGN(auto daemons, parse_daemons(text), "supervise");
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t set;
@@ -117,8 +117,8 @@ private:
       return;
     }
     watched.pid = child->pid();
-    (void)write_file(folder_ + "/" + watched.daemon.name + ".pid",
-                     std::to_string(watched.pid) + "\n");
+    (void)kernel::write_file(folder_ + "/" + watched.daemon.name + ".pid",
+                             std::to_string(watched.pid) + "\n");
     say(watched, "started as process " + std::to_string(watched.pid));
   }
 
@@ -169,7 +169,7 @@ private:
     watched.failures = was_short(life) ? watched.failures + 1 : 0;
     watched.pid = -1;
     watched.due = Clock::now() + delay;
-    (void)remove_tree(folder_ + "/" + watched.daemon.name + ".pid");
+    (void)kernel::remove_tree(folder_ + "/" + watched.daemon.name + ".pid");
     say(watched, describe_end(status) + "; starting it again" +
                      (held(watched) ? " when the hold is lifted"
                                     : " in " + std::to_string(delay.count()) + " ms"));

@@ -24,7 +24,8 @@ std::string to_json(const std::vector<Daemon> &daemons) {
 Result<std::vector<Daemon>> parse_daemons(std::string_view json) {
   std::vector<Daemon> daemons;
   try {
-    for (const auto &entry : nlohmann::json::parse(json).at("daemons"))
+    const auto document = nlohmann::json::parse(json);
+    for (const auto &entry : document.at("daemons"))
       daemons.push_back({entry.at("name"), entry.at("argv")});
   } catch (const nlohmann::json::exception &error) {
     return fail(Errc::invalid_input, std::string("read supervisor.json: ") + error.what());

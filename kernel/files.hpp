@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <vector>
 
-namespace sluice::cluster {
+namespace sluice::kernel {
 
 /// With its parents; one that exists is fine.
 Result<> make_folders(const std::string &path, mode_t mode = 0755);
@@ -25,4 +25,4 @@ void remove_folder_if_empty(const std::string &path);
 /// Names in a folder, sorted; empty if there is no such folder.
 std::vector<std::string> names_in(const std::string &folder);
 
-} // namespace sluice::cluster
+} // namespace sluice::kernel

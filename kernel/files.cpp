@@ -1,4 +1,4 @@
-#include "cluster/files.hpp"
+#include "kernel/files.hpp"
 
 #include "net/unique_fd.hpp"
 
@@ -7,11 +7,9 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <sys/stat.h>
 
-namespace sluice::cluster {
+namespace sluice::kernel {
 namespace fs = std::filesystem;
 
 namespace {
@@ -101,4 +99,4 @@ std::vector<std::string> names_in(const std::string &folder) {
   return names;
 }
 
-} // namespace sluice::cluster
+} // namespace sluice::kernel

@@ -1,15 +1,14 @@
-#include "cluster/files.hpp"
-#include "cluster/lock.hpp"
+#include "kernel/files.hpp"
 
 #include <cstdlib>
 #include <gtest/gtest.h>
 
 using namespace sluice;
-using namespace sluice::cluster;
+using namespace sluice::kernel;
 
 namespace {
 
-class cluster_files : public testing::Test {
+class kernel_files : public testing::Test {
 protected:
   void SetUp() override {
     std::string pattern = testing::TempDir() + "slc-files-XXXXXX";
@@ -22,7 +21,7 @@ protected:
 
 } // namespace
 
-TEST_F(cluster_files, a_file_is_replaced_as_a_whole) {
+TEST_F(kernel_files, a_file_is_replaced_as_a_whole) {
   const auto path = folder_ + "/a";
   ASSERT_TRUE(write_file(path, "one"));
   ASSERT_TRUE(write_file(path, "two"));
@@ -33,7 +32,7 @@ TEST_F(cluster_files, a_file_is_replaced_as_a_whole) {
   EXPECT_EQ(missing.error().code(), Errc::not_found);
 }
 
-TEST_F(cluster_files, making_one_folder_twice_is_an_error_making_its_path_is_not) {
+TEST_F(kernel_files, making_one_folder_twice_is_an_error_making_its_path_is_not) {
   EXPECT_TRUE(make_folders(folder_ + "/a/b/c"));
   EXPECT_TRUE(make_folders(folder_ + "/a/b/c"));
   const auto again = make_folder(folder_ + "/a");
@@ -41,14 +40,4 @@ TEST_F(cluster_files, making_one_folder_twice_is_an_error_making_its_path_is_not
   EXPECT_EQ(again.error().code(), Errc::already_exists);
   remove_folder_if_empty(folder_ + "/a");
   EXPECT_EQ(names_in(folder_), std::vector<std::string>{"a"}) << "it is not empty";
-}
-
-TEST_F(cluster_files, a_folder_is_locked_by_one_at_a_time) {
-  auto first = FolderLock::take(folder_);
-  ASSERT_TRUE(first);
-  const auto second = FolderLock::take(folder_);
-  ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code(), Errc::busy);
-  first->release();
-  EXPECT_TRUE(FolderLock::take(folder_));
 }
