@@ -8,6 +8,7 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   sluice::cli::Outcome outcome = 0;
+  sluice::cli::add_cluster(app, outcome);
   sluice::cli::add_netexec(app, outcome);
   CLI11_PARSE(app, argc, argv);
   if (!outcome) {

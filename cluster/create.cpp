@@ -144,8 +144,6 @@ private:
     SLUICE_ASSIGN(auto socket, listen_on_loopback(options_.api_port), "listen for kubectl");
     SLUICE_ASSIGN(api_port_, port_of(socket), "listen for kubectl");
     const SocketAddress outside{IpAddress::from_v4(0x7f000001), api_port_};
-    SLUICE_TRY(make_kubeconfig("kubernetes-admin", "system:masters", outside, paths_.kubeconfig),
-               "kubeconfig for people");
     SLUICE_TRY(kernel::write_file(paths_.control_plane + "/supervisor.json",
                                   to_json(control_plane_daemons(plan_, paths_, place_.bin_folder))),
                "prepare");
@@ -155,6 +153,11 @@ private:
     SLUICE_TRY(start_supervisor("controlplane", paths_.control_plane, paths_.control_plane,
                                 std::move(options)),
                "supervisor");
+    // It makes its certificate authority when it starts, and no kubeconfig is made before.
+    SLUICE_TRY(wait_for_file(paths_.control_plane + "/data/admin.conf", deadline_),
+               "certificates (its log: " + paths_.control_plane + "/log)");
+    SLUICE_TRY(make_kubeconfig("kubernetes-admin", "system:masters", outside, paths_.kubeconfig),
+               "kubeconfig for people");
     return wait_for_api(paths_.kubeconfig, deadline_);
   }
 

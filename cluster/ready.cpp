@@ -2,7 +2,9 @@
 
 #include "kube/api_client.hpp"
 
+#include <nlohmann/json.hpp>
 #include <thread>
+#include <unistd.h>
 
 namespace sluice::cluster {
 namespace {
@@ -28,14 +30,23 @@ Result<std::unique_ptr<kube::ApiClient>> client_of(const std::string &kubeconfig
   return kube::ApiClient::create(std::move(config));
 }
 
-std::string what_is_missing(const kube::Node &node) {
-  for (const auto &condition : node.conditions)
-    if (condition.type == "Ready")
-      return condition.status == "True" ? "" : condition.reason + ": " + condition.message;
+std::string what_is_missing(const nlohmann::json &node) {
+  const nlohmann::json::json_pointer conditions("/status/conditions");
+  for (const auto &condition : node.value(conditions, nlohmann::json::array()))
+    if (condition.value("type", "") == "Ready")
+      return condition.value("status", "") == "True"
+                 ? ""
+                 : condition.value("reason", "") + ": " + condition.value("message", "");
   return "the node has not reported its state yet";
 }
 
 } // namespace
+
+Result<> wait_for_file(const std::string &path, Clock::time_point deadline) {
+  return poll_until(deadline, [&]() -> std::string {
+    return ::access(path.c_str(), F_OK) == 0 ? "" : "\"" + path + "\" does not exist yet";
+  });
+}
 
 Result<> wait_for_api(const std::string &kubeconfig, Clock::time_point deadline) {
   SLUICE_ASSIGN(const auto client, client_of(kubeconfig), "wait for the API server");
@@ -54,7 +65,7 @@ Result<> wait_for_node(const std::string &kubeconfig, const std::string &name,
                        Clock::time_point deadline) {
   SLUICE_ASSIGN(const auto client, client_of(kubeconfig), "wait for the node");
   return poll_until(deadline, [&]() -> std::string {
-    const auto node = client->get<kube::Node>({"", name});
+    const auto node = client->get(kube::rest_of<kube::Node>(), {"", name});
     return node ? what_is_missing(*node) : node.error().what();
   });
 }

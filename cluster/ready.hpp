@@ -8,6 +8,9 @@
 
 namespace sluice::cluster {
 
+/// Until the file exists. Errors: timeout.
+Result<> wait_for_file(const std::string &path, std::chrono::steady_clock::time_point deadline);
+
 /// Until /readyz answers. Errors: timeout, with the last answer.
 Result<> wait_for_api(const std::string &kubeconfig,
                       std::chrono::steady_clock::time_point deadline);

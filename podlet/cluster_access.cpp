@@ -26,11 +26,15 @@ Result<ClusterAccess::ApiAddress> ClusterAccess::api_address() {
   const std::lock_guard lock(mutex_);
   if (address_)
     return *address_;
-  SLUICE_ASSIGN(const auto service, client_.get<kube::Service>({"default", "kubernetes"}),
+  SLUICE_ASSIGN(const auto service,
+                client_.get(kube::rest_of<kube::Service>(), {"default", "kubernetes"}),
                 "find the API server's address for pods");
-  if (service.clusterIPs.empty() || service.ports.empty())
+  const auto spec = service.value("spec", json::object());
+  const auto host = spec.value("clusterIP", "");
+  const auto port = spec.value(json::json_pointer("/ports/0/port"), 0);
+  if (host.empty() || port == 0)
     return fail(Errc::not_found, "service \"default/kubernetes\" has no address yet");
-  address_ = {service.clusterIPs.front(), std::to_string(service.ports.front().port)};
+  address_ = {host, std::to_string(port)};
   return *address_;
 }
 

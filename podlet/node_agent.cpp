@@ -57,6 +57,14 @@ std::string micro_time() {
   return text;
 }
 
+std::vector<kube::Condition> conditions_in(const json &node) {
+  std::vector<kube::Condition> conditions;
+  for (const auto &entry : node.value(json::json_pointer("/status/conditions"), json::array()))
+    conditions.push_back({entry.value("type", ""), entry.value("status", ""), "", "",
+                          entry.value("lastTransitionTime", "")});
+  return conditions;
+}
+
 } // namespace
 
 NodeFacts read_node_facts(std::string name, std::vector<IpAddress> ips) {
@@ -129,9 +137,9 @@ void NodeAgent::run() {
 Result<> NodeAgent::report() {
   const auto &kind = kube::rest_of<kube::Node>();
   std::vector<kube::Condition> conditions;
-  const auto before = client_.get<kube::Node>({"", facts_.name});
+  const auto before = client_.get(kind, {"", facts_.name});
   if (before)
-    conditions = before->conditions;
+    conditions = conditions_in(*before);
   else if (before.error().code() != Errc::not_found)
     return fail(before.error());
   const auto object = node_object(facts_, conditions, std::chrono::system_clock::now());
