@@ -73,6 +73,7 @@ public:
   }
 
   Result<> run() {
+    SLUICE_TRY(write_state(""), "begin");
     SLUICE_TRY(step("network", [this] { return make_network(); }), "make the network");
     SLUICE_TRY(step("control plane", [this] { return start_control_plane(); }),
                "start the control plane");
@@ -84,7 +85,7 @@ public:
                       [&] { return wait_for_node(paths_.kubeconfig, node.name, deadline_); }),
                  "wait until " + node.name + " is Ready (its logs: " + paths_.node_run(node.name) +
                      "/sluice/log)");
-    return write_state();
+    return write_state(utc_now());
   }
 
   Created created() const { return {paths_, api_port_}; }
@@ -216,8 +217,9 @@ private:
     return kernel::write_file(file, output.stdout_text, 0600);
   }
 
-  Result<> write_state() const {
-    State state{plan_.name, utc_now(), api_port_, {}};
+  /// Without a time it is a cluster that is not finished.
+  Result<> write_state(const std::string &created) const {
+    State state{plan_.name, created, api_port_, {}};
     for (const auto &node : plan_.nodes)
       state.nodes.push_back(node.name);
     return kernel::write_file(paths_.state, to_json(state));
