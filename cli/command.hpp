@@ -14,5 +14,6 @@ using Outcome = Result<int>;
 
 void add_cluster(CLI::App &parent, Outcome &outcome);
 void add_netexec(CLI::App &parent, Outcome &outcome);
+void add_proxy(CLI::App &parent, Outcome &outcome); ///< proxy, explain
 
 } // namespace sluice::cli

@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
   sluice::cli::Outcome outcome = 0;
   sluice::cli::add_cluster(app, outcome);
   sluice::cli::add_netexec(app, outcome);
+  sluice::cli::add_proxy(app, outcome);
   CLI11_PARSE(app, argc, argv);
   if (!outcome) {
     std::fprintf(stderr, "sluicectl: %s\n", outcome.error().what().c_str());

@@ -81,6 +81,28 @@ Outcome call(const CallFlags &flags) {
   return report.failed == 0 ? 0 : 1;
 }
 
+/// One line to the TCP or UDP echo and its answer.
+Outcome echo(const std::string &scheme, const std::string &address, const std::string &text) {
+  SLUICE_ASSIGN(const auto target, netexec::Target::parse(scheme + "://" + address),
+                "netexec " + scheme);
+  SLUICE_ASSIGN(auto answer, netexec::exchange(target, text + "\n", std::chrono::seconds(2)),
+                "netexec " + scheme);
+  std::printf("%s", answer.c_str());
+  return 0;
+}
+
+void add_echo(CLI::App &netexec, const std::string &scheme, Outcome &outcome) {
+  struct Flags {
+    std::string address, text = "hello";
+  };
+  const auto flags = std::make_shared<Flags>();
+  auto *command = netexec.add_subcommand(scheme, "say a word to the " + scheme + " echo");
+  command->add_option("address", flags->address, "ADDRESS:PORT")->required();
+  command->add_option("text", flags->text);
+  command->callback(
+      [scheme, flags, &outcome] { outcome = echo(scheme, flags->address, flags->text); });
+}
+
 } // namespace
 
 void add_netexec(CLI::App &parent, Outcome &outcome) {
@@ -103,8 +125,10 @@ void add_netexec(CLI::App &parent, Outcome &outcome) {
   get->add_flag("--each", call_flags->each, "a line with the time for each answer");
 
   get->callback([call_flags, &outcome] { outcome = call(*call_flags); });
-  command->final_callback([serve_flags, get, &outcome] {
-    if (!get->parsed())
+  add_echo(*command, "tcp", outcome);
+  add_echo(*command, "udp", outcome);
+  command->final_callback([serve_flags, command, &outcome] {
+    if (command->get_subcommands().empty())
       outcome = serve(*serve_flags);
   });
 }

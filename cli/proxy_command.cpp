@@ -51,7 +51,9 @@ void add_proxy(CLI::App &parent, Outcome &outcome) {
     proxy
         ->add_subcommand(verb, verb == "status" ? "is it in step with API and kernel"
                                                 : "the whole load-balancing table")
-        ->callback([flags, verb, &outcome] { outcome = ask(flags->socket, {{"verb", verb}}); });
+        ->callback([flags, verb, &outcome] {
+          outcome = ask(flags->socket, {{"verb", verb}});
+        });
 
   auto *explain =
       parent.add_subcommand("explain", "what becomes of a packet on this node, and why");

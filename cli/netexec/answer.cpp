@@ -76,17 +76,13 @@ std::string_view reason_of(int status) {
 } // namespace
 
 std::string describe(const Exchange &exchange) {
-  return "pod=" + std::string(exchange.pod) + " protocol=" + std::string(exchange.protocol) +
+  return std::string(exchange.pod) + " protocol=" + std::string(exchange.protocol) +
          " client=" + exchange.client.str() + " server=" + exchange.server.str();
 }
 
-std::string_view field(std::string_view line, std::string_view key) {
-  while (!line.empty()) {
-    auto word = cut(line, " ");
-    if (cut(word, "=") == key)
-      return word.substr(0, word.find_first_of("\r\n"));
-  }
-  return {};
+std::string_view pod_in(std::string_view line) {
+  const auto pod = cut(line, " ");
+  return line.substr(0, 9) == "protocol=" ? pod : std::string_view();
 }
 
 Result<std::optional<HttpRequest>> parse_http(std::string_view buffer) {

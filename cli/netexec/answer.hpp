@@ -16,11 +16,12 @@ struct Exchange {
   SocketAddress client, server;
 };
 
-/// "pod=web-1 protocol=http client=10.244.1.5:40312 server=10.244.2.3:8080", without a newline.
+/// "web-1 protocol=http client=10.244.1.5:40312 server=10.244.2.3:8080", without a newline: the
+/// first word is the pod.
 std::string describe(const Exchange &exchange);
 
-/// The value of `key` in a line that `describe` wrote; "" if it is not there.
-std::string_view field(std::string_view line, std::string_view key);
+/// The pod in a line that `describe` wrote; "" if it is no such line.
+std::string_view pod_in(std::string_view line);
 
 struct HttpRequest {
   std::string method, path, query;

@@ -82,7 +82,7 @@ Result<std::string> pod_of(const std::string &answer, const Target &target) {
                                               : std::string(text.substr(0, text.find('\r')))));
     text.remove_prefix(std::min(text.find("\r\n\r\n") + 4, text.size()));
   }
-  const auto pod = field(text, "pod");
+  const auto pod = pod_in(text);
   return pod.empty() ? std::string("someone else") : std::string(pod);
 }
 
@@ -118,15 +118,19 @@ Result<Target> Target::parse(std::string_view url) {
   return target;
 }
 
-Result<std::string> call(const Target &target, std::chrono::milliseconds timeout) {
+Result<std::string> exchange(const Target &target, std::string_view text,
+                             std::chrono::milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   auto fd = connect_to(target, deadline);
   if (!fd)
     return fail(std::move(fd.error()));
-  const auto text = request_text(target);
   if (::send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) < 0)
     return fail(Error::from_errno(errno, "send to " + target.address.str()));
-  auto answer = read_answer(fd->get(), target, deadline);
+  return read_answer(fd->get(), target, deadline);
+}
+
+Result<std::string> call(const Target &target, std::chrono::milliseconds timeout) {
+  auto answer = exchange(target, request_text(target), timeout);
   if (!answer)
     return fail(std::move(answer.error()));
   return pod_of(*answer, target);

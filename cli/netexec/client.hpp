@@ -22,6 +22,9 @@ struct Target {
   static Result<Target> parse(std::string_view url);
 };
 
+/// Sends `text` as it is and returns the whole answer (for tcp up to the end of a line).
+Result<std::string> exchange(const Target &target, std::string_view text,
+                             std::chrono::milliseconds timeout);
 /// The pod that answered, or what went wrong ("connect to 10.96.0.10:80: Connection refused").
 /// Opens a new socket; `timeout` is for the whole exchange.
 Result<std::string> call(const Target &target, std::chrono::milliseconds timeout);
