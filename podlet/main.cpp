@@ -6,6 +6,7 @@
 #include "kube/daemon/signals.hpp"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/prctl.h>
