@@ -10,10 +10,10 @@ namespace sluice::controlplane {
 
 class Daemon {
 public:
-  /// Brings everything up; `sockets` are listening ones that somebody handed over. When this
+  /// Brings everything up; `handed` are listening sockets that somebody handed over. When this
   /// returns the API answers and <data-dir>/admin.conf is written.
   static Result<std::unique_ptr<Daemon>> start(const Settings &settings,
-                                               std::vector<UniqueFd> sockets);
+                                               std::vector<UniqueFd> handed);
   /// Ends watches properly, then the server, then the controllers; what was acknowledged is on
   /// disk.
   ~Daemon();

@@ -98,6 +98,12 @@ ApiError not_acceptable(std::string message) {
 
 ApiError unauthorized() { return plain(401, "Unauthorized", "Unauthorized"); }
 
+ApiError unavailable(std::string message) {
+  auto error = plain(503, "ServiceUnavailable", std::move(message));
+  error.retryAfterSeconds = 1;
+  return error;
+}
+
 json to_json(const ApiError &error) {
   json details = json::object();
   const auto add = [&details](const char *name, const std::string &value) {

@@ -43,6 +43,7 @@ ApiError internal_error(std::string message);
 ApiError unsupported_media_type(std::string message);
 ApiError not_acceptable(std::string message);
 ApiError unauthorized();
+ApiError unavailable(std::string message);
 
 /// The Status document.
 json to_json(const ApiError &error);

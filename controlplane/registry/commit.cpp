@@ -42,10 +42,18 @@ Registry::Impl::Impl(const std::vector<ResourceType> &types, std::unique_ptr<Sto
 Registry::Impl::~Impl() {
   {
     const std::lock_guard lock(expire_mutex_);
-    closing_ = true;
+    expire_ends_ = true;
   }
   expire_wake_.notify_one();
   expire_thread_.join();
+  close();
+}
+
+void Registry::Impl::close() {
+  {
+    const std::lock_guard lock(write_mutex_);
+    closed_ = true;
+  }
   state_.hub().close();
 }
 
@@ -121,6 +129,8 @@ ApiResult<> Registry::Impl::check_namespace(const ResourceType &type, const Key 
 
 std::optional<ApiResult<StoredPtr>> Registry::Impl::commit(Draft draft) {
   std::unique_lock lock(write_mutex_);
+  if (closed_)
+    return refuse(unavailable("the server is shutting down"));
   if (newest(*draft.type, draft.key) != draft.previous)
     return std::nullopt;
   if (draft.operation == Operation::create)
@@ -176,7 +186,8 @@ void Registry::Impl::settle(const Result<> &outcome, const Revision &revision,
     state_.skip(revision.version());
     if (draft) {
       const std::lock_guard lock(write_mutex_);
-      undo(*draft, hooks_.size());
+      if (!closed_)
+        undo(*draft, hooks_.size());
     }
   }
   const std::lock_guard lock(pending_mutex_);
@@ -189,7 +200,7 @@ void Registry::Impl::expire_loop() {
   const auto interval =
       std::max<std::chrono::milliseconds>(std::chrono::milliseconds(100), options_.memoryTtl / 60);
   std::unique_lock lock(expire_mutex_);
-  while (!expire_wake_.wait_for(lock, interval, [this] { return closing_; })) {
+  while (!expire_wake_.wait_for(lock, interval, [this] { return expire_ends_; })) {
     lock.unlock();
     expire_memory();
     lock.lock();

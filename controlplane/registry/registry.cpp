@@ -69,6 +69,6 @@ ApiResult<Registry::WatchId> Registry::watch(const ResourceType &type, const Wat
 
 void Registry::unwatch(WatchId id) { impl_->state().hub().remove(id); }
 
-void Registry::close() { impl_->state().hub().close(); }
+void Registry::close() { impl_->close(); }
 
 } // namespace sluice::controlplane

@@ -152,7 +152,7 @@ public:
                                                 std::unique_ptr<Store> store, Options options);
   ~Registry();
 
-  /// Before the first write; the hook outlives the registry.
+  /// Before the first write. The hook lives until `close`.
   void add_admission(Admission &hook);
 
   ApiResult<StoredPtr> get(const ResourceType &type, const Key &key) const;
@@ -187,7 +187,8 @@ public:
   static ApiResult<> check_watch(const WatchOptions &options);
   /// After this returns the sink is not called any more.
   void unwatch(WatchId id);
-  /// Ends every watch with `end`; later watches are ended at once.
+  /// Ends every watch with `end`; later watches are ended at once. Writes that have not begun are
+  /// refused with 503; no admission hook is called any more.
   void close();
 
 private:

@@ -21,6 +21,7 @@ public:
   State &state() noexcept { return state_; }
   const State &state() const noexcept { return state_; }
   void add_admission(Admission &hook);
+  void close();
 
   ApiResult<StoredPtr> create(const ResourceType &type, json object, const WriteOptions &options);
   ApiResult<StoredPtr> mutate(const ResourceType &type, const Key &key, const Change &change,
@@ -71,6 +72,7 @@ private:
 
   std::mutex write_mutex_;
   std::uint64_t next_version_ = 1; ///< guarded by write_mutex_
+  bool closed_ = false;            ///< guarded by write_mutex_
   mutable std::mutex pending_mutex_;
   std::map<std::pair<const ResourceType *, Key>, Pending> pending_; ///< guarded by pending_mutex_
 
@@ -78,7 +80,7 @@ private:
 
   std::mutex expire_mutex_;
   std::condition_variable expire_wake_;
-  bool closing_ = false; ///< guarded by expire_mutex_
+  bool expire_ends_ = false; ///< guarded by expire_mutex_
   std::thread expire_thread_;
 };
 

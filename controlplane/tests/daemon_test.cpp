@@ -13,6 +13,16 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+template <class Condition> bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 class controlplane_daemon : public testing::Test {
 protected:
   void SetUp() override {
@@ -116,6 +126,22 @@ TEST_F(controlplane_daemon, objects_come_and_go_with_the_right_statuses) {
   const auto missing = send("GET", kMaps + "/a");
   EXPECT_EQ(missing.status, 404);
   EXPECT_EQ(missing.body["message"], "configmaps \"a\" not found");
+}
+
+TEST_F(controlplane_daemon, the_controllers_are_at_work) {
+  const std::string space = "/api/v1/namespaces/default/";
+  const auto there = [&](const char *name) {
+    return eventually([&] { return send("GET", space + name).status == 200; });
+  };
+  EXPECT_TRUE(there("serviceaccounts/default"));
+  EXPECT_TRUE(there("configmaps/kube-root-ca.crt"));
+  const json service = {{"metadata", {{"name", "s"}}}, {"spec", {{"ports", {{{"port", 80}}}}}}};
+  const auto made = send("POST", space + "services", service).body;
+  EXPECT_TRUE(made["spec"]["clusterIP"].get<std::string>().starts_with("10.96.")) << made;
+  ASSERT_EQ(send("POST", "/api/v1/nodes", {{"metadata", {{"name", "n1"}}}}).status, 201);
+  EXPECT_TRUE(eventually([&] {
+    return send("GET", "/api/v1/nodes/n1").body["spec"].value("podCIDR", "") == "10.244.0.0/24";
+  }));
 }
 
 struct Refusal {

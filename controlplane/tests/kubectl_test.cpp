@@ -218,7 +218,8 @@ TEST_P(controlplane_kubectl, applies_shows_changes_and_deletes) {
   expect_all(ok({"get", "svc", "-A"}), {"NAMESPACE", "default", "kubernetes", "web", "80/TCP"});
   expect_all(ok({"get", "all"}), {"pod/web", "service/web"});
   expect_all(ok({"get", "no,netpol"}), {"node/n1", "networkpolicy.networking.k8s.io/deny"});
-  expect_all(ok({"get", "pod", "web", "-o", "yaml"}), {"kind: Pod", "restartPolicy: Always", "uid: "});
+  expect_all(ok({"get", "pod", "web", "-o", "yaml"}),
+             {"kind: Pod", "restartPolicy: Always", "uid: "});
   expect_all(ok({"label", "pod", "web", "tier=front"}), {"pod/web labeled"});
   expect_all(ok({"annotate", "pod", "web", "note=hello"}), {"pod/web annotated"});
   EXPECT_EQ(ok({"get", "pods", "-l", "tier=front", "-o", "name"}), "pod/web\n");

@@ -311,7 +311,15 @@ TEST_F(controlplane_registry, a_hook_changes_what_is_stored_and_takes_back_what_
   EXPECT_TRUE(registry->create(kind("ConfigMap"), config("c"))) << "a later write goes through";
   EXPECT_TRUE(registry->remove(kind("ConfigMap"), {"default", "a"}));
   EXPECT_EQ(hook.taken, 1);
-  registry.reset(); // before the hook
+  registry->close(); // before the hook goes
+}
+
+TEST_F(controlplane_registry, a_closed_registry_still_reads_and_refuses_writes) {
+  must_create("ConfigMap", config("a"));
+  registry->close();
+  EXPECT_TRUE(registry->get(kind("ConfigMap"), {"default", "a"}));
+  EXPECT_EQ(registry->create(kind("ConfigMap"), config("b")).error().code, 503);
+  EXPECT_EQ(registry->remove(kind("ConfigMap"), {"default", "a"}).error().code, 503);
 }
 
 TEST_F(controlplane_registry, nothing_is_visible_before_it_is_on_disk) {
