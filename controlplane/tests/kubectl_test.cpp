@@ -234,6 +234,17 @@ TEST_P(controlplane_kubectl, applies_shows_changes_and_deletes) {
   expect_all(refused({"get", "pod", "web"}), {"NotFound", "pods \"web\" not found"});
 }
 
+TEST_P(controlplane_kubectl, creates_by_command) {
+  expect_all(ok({"create", "ns", "team"}), {"namespace/team created"});
+  expect_all(ok({"create", "cm", "conf", "-n", "team", "--from-literal=color=blue"}),
+             {"configmap/conf created"});
+  expect_all(ok({"create", "sa", "robot", "-n", "team"}), {"serviceaccount/robot created"});
+  EXPECT_EQ(ok({"get", "cm", "conf", "-n", "team", "-o", "jsonpath={.data.color}"}), "blue");
+  expect_all(ok({"get", "sa", "-n", "team"}), {"robot"});
+  expect_all(ok({"describe", "ns", "team"}), {"team", "Active"});
+  EXPECT_EQ(ok({"auth", "can-i", "create", "pods"}), "yes\n");
+}
+
 TEST_P(controlplane_kubectl, bad_manifests_are_explained) {
   const auto bad_port = file("port.yaml", R"(
 apiVersion: v1
