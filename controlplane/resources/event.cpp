@@ -142,6 +142,7 @@ ResourceType events_event_type() {
   type.storedApiVersion = "v1";
   type.to_stored = to_core;
   type.from_stored = from_core;
+  type.verbs = {"create"}; // for recorders; who reads events reads those of v1
   use_schema(type, R"({
     "regarding": "@objectReference", "related": "@objectReference", "reason": "string",
     "note": "string", "deprecatedSource": {"component": "string", "host": "string"},
