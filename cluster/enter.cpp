@@ -8,10 +8,12 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sched.h>
+#include <unistd.h>
 
 namespace sluice::cluster {
 namespace {
@@ -24,6 +26,7 @@ struct PodPlace {
 struct Doors {
   std::vector<std::string> namespaces;
   std::string cgroup;
+  std::string environment; ///< a file as proc(5) environ; empty: that of the caller
 };
 
 std::string proc(pid_t pid, const std::string &below) {
@@ -59,6 +62,15 @@ std::string unknown(const std::string &target, const std::vector<std::string> &k
   return text;
 }
 
+/// Its first container's if that runs: it has the environment that the pod was given.
+Result<pid_t> process_of_pod(const nlohmann::json &state, const std::string &cgroup,
+                             const std::string &key) {
+  const auto pid = state.value(nlohmann::json::json_pointer("/containers/0/pid"), -1);
+  if (pid > 0 && ::access(proc(pid, "environ").c_str(), R_OK) == 0)
+    return pid;
+  return some_process_of(cgroup, "pod \"" + key + "\"");
+}
+
 /// A pod's state.json (podlet/store.hpp) holds its key, and the process of each container.
 Result<Doors> doors_of_pod(const Place &place, const State &state, const std::string &key) {
   const auto paths = Paths::of(state.name, place.root);
@@ -77,8 +89,8 @@ Result<Doors> doors_of_pod(const Place &place, const State &state, const std::st
       SLUICE_ASSIGN(const auto cluster, cluster_cgroup(state.name), "find pod");
       Doors doors;
       doors.cgroup = member_cgroup(cluster, node) + "/pods/" + uid;
-      SLUICE_ASSIGN(const auto pid, some_process_of(doors.cgroup, "pod \"" + key + "\""),
-                    "find pod");
+      SLUICE_ASSIGN(const auto pid, process_of_pod(document, doors.cgroup, key), "find pod");
+      doors.environment = proc(pid, "environ");
       doors.namespaces = {proc(pid, "ns/net"), proc(pid, "ns/uts"), proc(pid, "ns/mnt")};
       return doors;
     }
@@ -115,6 +127,13 @@ Result<> enter(const Doors &doors) {
   return {};
 }
 
+/// Sets each "NAME=value" of a text in which every entry ends with a zero byte.
+void take_over(const std::string &environment) {
+  for (const char *entry = environment.c_str(); *entry != '\0'; entry += std::strlen(entry) + 1)
+    if (const char *equals = std::strchr(entry, '='); equals != nullptr)
+      ::setenv(std::string(entry, equals).c_str(), equals + 1, 1);
+}
+
 } // namespace
 
 Result<> exec_in_cluster(const Place &place, const std::string &cluster, const std::string &target,
@@ -122,9 +141,12 @@ Result<> exec_in_cluster(const Place &place, const std::string &cluster, const s
   const auto doing = "exec in \"" + target + "\" of cluster \"" + cluster + "\"";
   SLUICE_ASSIGN(const auto state, read_state(place, cluster), doing);
   SLUICE_ASSIGN(const auto doors, doors_of(place, state, target), doing);
+  const auto environment =
+      doors.environment.empty() ? std::string() : kernel::read_file(doors.environment).value_or("");
   SLUICE_TRY(enter(doors), doing);
   // The programs of Sluice are found first, as the pods find them.
   ::setenv("PATH", (place.bin_folder + ":" + place.path).c_str(), 1);
+  take_over(environment);
   SLUICE_TRY(exec_program(argv), doing);
   return {};
 }

@@ -13,6 +13,7 @@ namespace sluice::podlet {
 namespace {
 
 constexpr int kStartTimeField = 22;
+constexpr std::chrono::seconds kPatience{2};
 
 Result<UniqueFd> open_log(const std::string &path) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -82,11 +83,14 @@ Result<RunningContainer> RunningContainer::adopt(pid_t pid, std::uint64_t start_
 std::optional<Result<kernel::ExitStatus>> RunningContainer::ended() {
   if (!has_ended(pidfd()))
     return std::nullopt;
-  kill_all();
+  Result<kernel::ExitStatus> status =
+      fail(Errc::unavailable, "it ended while no podlet was its parent");
   if (child_)
-    return child_->wait_for(std::chrono::milliseconds(0));
-  return Result<kernel::ExitStatus>(
-      fail(Errc::unavailable, "it ended while no podlet was its parent"));
+    status = child_->wait_for(std::chrono::milliseconds(0));
+  // The cgroup goes as well: Linux 6.18 kills at birth what clone3(2) puts into a cgroup that was
+  // killed before.
+  (void)kernel::destroy_cgroup(cgroup_path_, kPatience);
+  return status;
 }
 
 void RunningContainer::signal(int number) const {
