@@ -27,7 +27,7 @@ tl::unexpected<Error> failure(const JsonReader &reader, std::string_view what) {
 
 template <class Object>
 void decode_items(JsonReader &reader, const std::function<void(Object)> &sink,
-                  const std::function<void(const Error &)> &malformed) {
+                  const Malformed &malformed) {
   reader.array([&] {
     const JsonReader::Mark mark = reader.mark();
     Object object;
@@ -35,8 +35,8 @@ void decode_items(JsonReader &reader, const std::function<void(Object)> &sink,
     if (!reader.failed())
       return sink(std::move(object));
     const Error error = *reader.error();
-    if (reader.recover(mark) && malformed)
-      malformed(error);
+    if (const std::string_view item = reader.recover(mark); !item.empty() && malformed)
+      malformed(error, item);
   });
 }
 
@@ -54,7 +54,7 @@ template <class Object> Result<Object> decode(std::string_view json) {
 
 template <class Object>
 Result<ListHead> decode_list(std::string_view json, const std::function<void(Object)> &sink,
-                             const std::function<void(const Error &)> &malformed) {
+                             const Malformed &malformed) {
   JsonReader reader(json);
   ListHead head;
   reader.object([&](std::string_view key) {
@@ -75,9 +75,8 @@ Result<ListHead> decode_list(std::string_view json, const std::function<void(Obj
 
 #define SLUICE_CODEC(Object)                                                                       \
   template Result<Object> decode<Object>(std::string_view);                                        \
-  template Result<ListHead> decode_list<Object>(std::string_view,                                  \
-                                                const std::function<void(Object)> &,               \
-                                                const std::function<void(const Error &)> &);
+  template Result<ListHead> decode_list<Object>(                                                   \
+      std::string_view, const std::function<void(Object)> &, const Malformed &);
 SLUICE_CODEC(Namespace)
 SLUICE_CODEC(Node)
 SLUICE_CODEC(Pod)

@@ -24,11 +24,13 @@ struct ListHead {
   std::string resourceVersion;
   std::string continue_; ///< not empty: there is another page
 };
+/// An item that cannot be decoded, and its text.
+using Malformed = std::function<void(const Error &error, std::string_view item)>;
 /// Hands over each item of a list ("PodList", "List") as it is read. An item that cannot be decoded
 /// goes to `malformed`, and the rest is still read; broken JSON ends it with an error.
 template <class Object>
 Result<ListHead> decode_list(std::string_view json, const std::function<void(Object)> &sink,
-                             const std::function<void(const Error &)> &malformed = {});
+                             const Malformed &malformed = {});
 
 /// What every object has, read without looking at the rest.
 struct ObjectHead {

@@ -6,13 +6,14 @@
 //   - starts with WatchList (sendInitialEvents); falls back to list + watch for good if refused;
 //   - a broken, silent or ended watch is opened again from the last resourceVersion, with back-off;
 //   - 410 (as HTTP status or ERROR event) lists again; objects that are gone then are reported
-//   deleted,
-//     a name with another uid as deleted and added;
-//   - bookmarks move the resourceVersion; a malformed event is counted and skipped, a broken frame
-//     closes the watch;
+//     deleted, a name with another uid as deleted and added;
+//   - bookmarks move the resourceVersion; a malformed event is counted and skipped, the object's
+//     previous state stays; a broken frame closes the watch;
 //   - an unreachable server changes nothing that was reported before.
 
+#include "kube/backoff.hpp"
 #include "kube/objects.hpp"
+#include "net/result.hpp"
 
 #include <functional>
 #include <memory>
@@ -33,7 +34,7 @@ template <class Object> struct Change {
   enum class Kind : std::uint8_t {
     added,
     modified,
-    deleted, ///< `object` is the last state known
+    deleted, ///< `object` is the last state that was reported
     synced,  ///< the first complete list has been delivered; sent once. `object` is empty
   };
   Kind kind;
@@ -41,7 +42,23 @@ template <class Object> struct Change {
 };
 
 struct InformerStats {
-  std::uint64_t lists = 0, watches = 0, events = 0, malformed = 0, errors = 0;
+  std::uint64_t lists = 0;     ///< pages asked for
+  std::uint64_t watches = 0;   ///< watches opened, WatchLists included
+  std::uint64_t events = 0;    ///< without bookmarks
+  std::uint64_t malformed = 0; ///< objects skipped
+  std::uint64_t errors = 0;    ///< failures that were retried
+};
+
+/// The defaults are client-go's; tests make them short.
+struct InformerOptions {
+  BackoffOptions backoff;
+  std::chrono::milliseconds silence{180000}; ///< bookmarks come once a minute: this is suspect
+  std::chrono::milliseconds answer{30000};   ///< for a list, and for the first part of a WatchList
+  std::chrono::milliseconds shortest{1000};  ///< an empty watch that ends sooner is a failure
+  bool watchList = true;
+  std::uint64_t seed = 0; ///< of the jitter; 0: by chance
+  /// Told of each failure before it is retried, on the informer's thread: the place to log it.
+  std::function<void(const Error &)> report;
 };
 
 /// Runs on a thread of its own from construction to destruction. `sink` is called on that thread,
@@ -51,7 +68,7 @@ template <class Object> class Informer {
 public:
   using Sink = std::function<void(Change<Object>)>;
   /// `client` is shared by informers and outlives them.
-  Informer(ApiClient &client, WatchScope scope, Sink sink);
+  Informer(ApiClient &client, WatchScope scope, Sink sink, InformerOptions options = {});
   ~Informer();
   Informer(const Informer &) = delete;
   Informer &operator=(const Informer &) = delete;

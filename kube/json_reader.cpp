@@ -124,15 +124,14 @@ void JsonReader::refuse(Mark mark, std::string_view wanted) {
     refuse_as(wanted, found.substr(0, 80));
 }
 
-bool JsonReader::recover(Mark mark) {
+std::string_view JsonReader::recover(Mark mark) {
   if (broken_)
-    return false;
+    return {};
   error_.reset();
   at_ = mark.at;
   depth_ = mark.depth;
   first_ = false;
-  skip();
-  return !broken_;
+  return skip();
 }
 
 bool JsonReader::open(char bracket, std::string_view wanted) {

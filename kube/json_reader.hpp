@@ -108,9 +108,9 @@ public:
   Mark mark() const noexcept { return {at_, depth_}; }
   /// The value at `mark` has a content that its field does not allow; `wanted` as "a port number".
   void refuse(Mark mark, std::string_view wanted);
-  /// Forgets a refusal and passes over the value at `mark`. False if the text itself is broken:
-  /// from that nothing can recover.
-  bool recover(Mark mark);
+  /// Forgets a refusal and passes over the value at `mark`, whose text it gives. Empty if the text
+  /// itself is broken: from that nothing can recover.
+  std::string_view recover(Mark mark);
 
 private:
   struct Step {

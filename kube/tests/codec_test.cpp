@@ -174,7 +174,7 @@ TEST(codec, lists_give_their_items_and_go_on_behind_a_bad_one) {
           {"spec":{"containers":[{"ports":[{"containerPort":"x"}]}]}},
           {"kind":"Pod","metadata":{"name":"b"}}],"metadata":{"resourceVersion":"7","continue":"c"}})",
       [&](Pod pod) { names.push_back(pod.metadata.name); },
-      [&](const Error &error) { errors.push_back(error.what()); });
+      [&](const Error &error, std::string_view) { errors.push_back(error.what()); });
   ASSERT_TRUE(head) << head.error().what();
   EXPECT_EQ(head->resourceVersion, "7");
   EXPECT_EQ(head->continue_, "c");
