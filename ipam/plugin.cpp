@@ -47,12 +47,17 @@ Outcome<> write_choice(Store &store, const Choice &choice, const Attachment &att
   return store.set_last_reserved(choice.set, choice.ip);
 }
 
-/// All or nothing. An interrupted write of somebody else gives way.
-Outcome<> write_choices(Store &store, const std::vector<Choice> &choices,
-                        const std::vector<Record> &records, const Attachment &attachment) {
+/// Records that nobody finished writing belong to nobody.
+Outcome<> release_interrupted(Store &store, const std::vector<Record> &records) {
   for (const auto &record : records)
     if (record.container_id.empty())
       SLUICE_PASS(store.release(record.ip));
+  return {};
+}
+
+/// All or nothing.
+Outcome<> write_choices(Store &store, const std::vector<Choice> &choices,
+                        const Attachment &attachment) {
   for (auto choice = choices.begin(); choice != choices.end(); ++choice)
     if (auto written = write_choice(store, *choice, attachment); !written) {
       for (auto undo = choices.begin(); undo != choice; ++undo)
@@ -107,7 +112,8 @@ Outcome<AddResult> IpamPlugin::add(const Request &request) const {
   SLUICE_ASSIGN(const auto records, store.read_records(), doing);
   SLUICE_ASSIGN(const auto choices,
                 choose(config, read_last(store, config.sets.size()), records, attachment), doing);
-  SLUICE_TRY(write_choices(store, choices, records, attachment), doing);
+  SLUICE_TRY(release_interrupted(store, records), doing);
+  SLUICE_TRY(write_choices(store, choices, attachment), doing);
   return result_of(config, choices, std::move(dns));
 }
 
@@ -119,7 +125,7 @@ Outcome<> IpamPlugin::del(const Request &request) const {
   SLUICE_ASSIGN(const auto records, store->read_records(), doing);
   for (const auto &record : held_by(records, request.environment.attachment))
     SLUICE_TRY(store->release(record.ip), doing);
-  return {};
+  return release_interrupted(*store, records);
 }
 
 Outcome<> IpamPlugin::check(const Request &request) const {
