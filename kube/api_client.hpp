@@ -89,7 +89,7 @@ public:
   /// end of the answer, `stop` and a false of either callback are no errors.
   struct Stream {
     std::string path, accept = "application/json";
-    std::chrono::milliseconds silence{180000};
+    std::chrono::milliseconds silence{180000}; ///< a callback may change it
     std::function<bool(const HttpResponse &head)> on_status;
     std::function<bool(std::string_view bytes)> on_data;
     const std::atomic<bool> *stop = nullptr;

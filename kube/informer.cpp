@@ -32,12 +32,18 @@ public:
         });
   }
 
-  Result<> stage(std::string_view text) override {
-    if (!known_.empty() && stage_if_unchanged(text))
+  Result<> stage(const WatchEvent &event) override {
+    SLUICE_TRY(known_type(event), "watch");
+    if (event.type == "DELETED") {
+      SLUICE_ASSIGN(const ObjectHead head, decode_head(event.object), "DELETED");
+      staged_.erase({head.namespace_, head.name});
       return {};
-    auto object = decode<Object>(text);
+    }
+    if (!known_.empty() && stage_if_unchanged(event.object))
+      return {};
+    auto object = decode<Object>(event.object);
     if (!object) {
-      keep_previous(text);
+      keep_previous(event.object);
       return fail(std::move(object.error()));
     }
     stage_object(std::move(*object));
@@ -62,10 +68,9 @@ public:
   }
 
   Result<> apply(const WatchEvent &event) override {
+    SLUICE_TRY(known_type(event), "watch");
     if (event.type == "DELETED")
       return remove(event.object);
-    if (event.type != "ADDED" && event.type != "MODIFIED")
-      return fail(Errc::unsupported, "watch event of type \"" + event.type + "\"");
     SLUICE_ASSIGN(Object object, decode<Object>(event.object), event.type);
     ObjectKey key = key_of(object.metadata);
     put(std::move(key), std::move(object));
@@ -74,6 +79,12 @@ public:
 
 private:
   using Kind = typename Change<Object>::Kind;
+
+  static Result<> known_type(const WatchEvent &event) {
+    if (event.type == "ADDED" || event.type == "MODIFIED" || event.type == "DELETED")
+      return {};
+    return fail(Errc::unsupported, "there is no event of type \"" + event.type + "\"");
+  }
 
   void report(Kind kind, Object object) { sink_({kind, std::move(object)}); }
 

@@ -256,6 +256,8 @@ Reflector::Next Reflector::watch(Stage stage) {
     }
     const bool fits =
         session.lines.feed(bytes, [&](std::string_view line) { return on_line(session, line); });
+    if (session.stage == Stage::watching)
+      stream.silence = options_.silence;
     session.broken = session.broken || (!fits && !session.verdict);
     return fits && !session.broken;
   };
@@ -312,7 +314,7 @@ bool Reflector::on_object(Session &session, const WatchEvent &event) {
   count(&InformerStats::events);
   ++session.events;
   const bool initial = session.stage == Stage::initial;
-  if (const auto result = initial ? target_.stage(event.object) : target_.apply(event); !result)
+  if (const auto result = initial ? target_.stage(event) : target_.apply(event); !result)
     count(&InformerStats::malformed);
   if (initial) // synthetic events are in no order: their versions mean nothing
     return !stop_;

@@ -20,7 +20,8 @@ public:
   virtual void begin() = 0;
   /// Collects the items of one page. `malformed` counts items that could not be decoded.
   virtual Result<ListHead> stage_list(std::string_view json, std::uint64_t &malformed) = 0;
-  virtual Result<> stage(std::string_view object) = 0;
+  /// Collects an event of a WatchList's first part.
+  virtual Result<> stage(const WatchEvent &event) = 0;
   /// The collected state replaces the present one.
   virtual void commit() = 0;
   /// A change of the present state: ADDED, MODIFIED or DELETED.

@@ -145,8 +145,8 @@ Result<std::unique_ptr<ClientConnection>>
 ClientConnection::open(const ServerUrl &url, const std::shared_ptr<const TlsContext> &tls,
                        const std::string &tls_name, Deadline deadline, StopFlag stop) {
   SLUICE_ASSIGN(UniqueFd socket, connect_to_any(url, deadline, stop), "connect");
-  Transport transport = url.tls ? Transport(std::move(socket), tls, tls_name)
-                                : Transport(std::move(socket));
+  Transport transport =
+      url.tls ? Transport(std::move(socket), tls, tls_name) : Transport(std::move(socket));
   std::unique_ptr<ClientConnection> connection(new ClientConnection(std::move(transport)));
   connection->url_ = url;
   SLUICE_TRY(connection->shake_hands(std::min(deadline, Clock::now() + kHandshakeTimeout), stop),
@@ -172,7 +172,7 @@ Result<> ClientConnection::shake_hands(Deadline deadline, StopFlag stop) {
 }
 
 Result<> ClientConnection::exchange(const ClientRequest &request, const Sinks &sinks,
-                                    Deadline deadline, std::chrono::milliseconds silence,
+                                    Deadline deadline, const std::chrono::milliseconds &silence,
                                     StopFlag stop) {
   answered_ = reusable_ = false;
   SLUICE_TRY(send(request, url_, deadline, stop), "send the request");
@@ -207,7 +207,7 @@ Result<> ClientConnection::send(const ClientRequest &request, const ServerUrl &u
 }
 
 Result<> ClientConnection::receive(const ClientRequest &request, const Sinks &sinks,
-                                   Deadline deadline, std::chrono::milliseconds silence,
+                                   Deadline deadline, const std::chrono::milliseconds &silence,
                                    StopFlag stop) {
   std::vector<char> block(64 * 1024);
   std::string unread;

@@ -47,10 +47,11 @@ public:
     std::function<bool(const ResponseParser::Head &)> head;
     std::function<bool(std::string_view)> body;
   };
-  /// Waits at most `silence` for each piece, and until `deadline` in all. `answered()` tells after
+  /// Waits at most `silence` (looked at before each wait) for each piece, and until `deadline` in
+  /// all. `answered()` tells after
   /// an error whether a byte of the answer had come.
   Result<> exchange(const ClientRequest &request, const Sinks &sinks, Deadline deadline,
-                    std::chrono::milliseconds silence, StopFlag stop = nullptr);
+                    const std::chrono::milliseconds &silence, StopFlag stop = nullptr);
   bool answered() const noexcept { return answered_; }
   /// The last exchange ended in order and the server keeps the connection.
   bool reusable() const noexcept { return reusable_; }
@@ -64,7 +65,7 @@ private:
   Result<> send(const ClientRequest &request, const ServerUrl &url, Deadline deadline,
                 StopFlag stop);
   Result<> receive(const ClientRequest &request, const Sinks &sinks, Deadline deadline,
-                   std::chrono::milliseconds silence, StopFlag stop);
+                   const std::chrono::milliseconds &silence, StopFlag stop);
 
   Transport transport_;
   ServerUrl url_;

@@ -86,11 +86,12 @@ struct Piece {
 
 // One chunked answer, between the threads that write it and the connection that sends it.
 struct Flow {
-  std::mutex mutex; // guards the next four
+  std::mutex mutex; // guards the next five
   std::vector<Bytes> inbox;
-  bool closed = false; // by the writer: no more chunks
-  bool dead = false;   // by the connection: it will send nothing more
-  bool posted = false; // the connection knows that there is something new
+  bool closed = false;  // by the writer: no more chunks
+  bool aborted = false; // by the writer: cut it
+  bool dead = false;    // by the connection: it will send nothing more
+  bool posted = false;  // the connection knows that there is something new
   std::atomic<std::size_t> pending_bytes{0};
 
   void kill() {
@@ -122,6 +123,7 @@ public:
   void begin_stream(Response response, std::shared_ptr<Flow> flow);
   bool write(const std::shared_ptr<Flow> &flow, Bytes chunk);
   void end_stream(const std::shared_ptr<Flow> &flow);
+  void abort_stream(const std::shared_ptr<Flow> &flow);
 
 private:
   enum class Phase : std::uint8_t {
@@ -191,6 +193,7 @@ public:
   bool write(Bytes chunk) override { return connection_->write(flow_, std::move(chunk)); }
   std::size_t pending_bytes() const override { return flow_->pending_bytes; }
   void close() override { connection_->end_stream(flow_); }
+  void abort() override { connection_->abort_stream(flow_); }
 
 private:
   std::shared_ptr<Connection> connection_;
@@ -335,6 +338,16 @@ void Connection::end_stream(const std::shared_ptr<Flow> &flow) {
   const std::lock_guard lock(flow->mutex);
   if (!flow->dead && !std::exchange(flow->closed, true))
     wake(flow);
+}
+
+void Connection::abort_stream(const std::shared_ptr<Flow> &flow) {
+  const std::lock_guard lock(flow->mutex);
+  flow->closed = true;
+  if (!std::exchange(flow->aborted, true) && !flow->dead)
+    asio::post(loop_->io(), [self = shared_from_this(), flow] {
+      if (self->flow_ == flow)
+        self->close();
+    });
 }
 
 // With the flow's mutex held: it is not dead, so the loop still runs.

@@ -50,6 +50,8 @@ public:
   virtual std::size_t pending_bytes() const = 0;
   /// Ends the body properly. Later writes return false.
   virtual void close() = 0;
+  /// Cuts the connection; what is not sent yet is dropped. For a client that does not read.
+  virtual void abort() = 0;
 };
 
 /// One exchange; exactly one of `reply` and `begin_stream` is called, from any thread, now or
