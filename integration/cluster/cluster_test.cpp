@@ -198,15 +198,11 @@ TEST_F(integration_cluster, no_connection_fails_while_the_proxy_is_killed_and_co
   Background load(cluster_->entering("pod/client-1", "while :; do curl -s --max-time 5 http://" +
                                                          ip + "/ || echo FAILED; echo; done"));
   for (int kill = 0; kill < 3; ++kill) {
-    const auto old =
-        cluster_
-            ->in("node1",
-                 "cat /run/sluice/proxy.pid 2>/dev/null || pgrep -f 'sluice-proxy .*node1'")
-            .text;
-    ASSERT_TRUE(cluster_->in("node1", "kill -9 " + first_word(old)).ok()) << old;
+    const auto old = first_word(cluster_->in("node1", "cat /run/sluice/sluice-proxy.pid").text);
+    ASSERT_TRUE(shell("kill -9 " + old).ok()) << old;
     EXPECT_TRUE(eventually(10s, [&] {
-      const auto now = cluster_->in("node1", "pgrep -f 'sluice-proxy .*node1'").text;
-      return !now.empty() && now != old;
+      const auto now = first_word(cluster_->in("node1", "cat /run/sluice/sluice-proxy.pid").text);
+      return !now.empty() && now != old && shell("kill -0 " + now).ok();
     }));
   }
   const auto lines = lines_of(load.stop());

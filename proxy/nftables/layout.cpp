@@ -105,19 +105,20 @@ Value frontend_key(const Frontend &frontend) {
 }
 
 Value frontend_data(const FrontendInfo &info, const std::array<KernelSetId, 3> &sets) {
-  Value data;
   std::uint32_t flags = 0;
   for (const auto source : kSources) {
     const auto &path = path_of(info, source);
-    data.put_u32(sets[static_cast<std::size_t>(source)]);
     flags |= path.masquerade ? masquerade_flag(source) : 0;
     flags |= path.whenEmpty == WhenEmpty::drop ? drop_flag(source) : 0;
   }
-  return data.put_u32(flags);
+  Value data = number(flags);
+  for (const auto set : sets)
+    data.put_u32(set);
+  return data;
 }
 
 std::array<KernelSetId, 3> sets_of(const Value &frontend_data) {
-  return {frontend_data.u32_at(0), frontend_data.u32_at(4), frontend_data.u32_at(8)};
+  return {frontend_data.u32_at(4), frontend_data.u32_at(8), frontend_data.u32_at(12)};
 }
 
 Value number(std::uint32_t value) { return Value().put_u32(value); }

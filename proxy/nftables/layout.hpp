@@ -9,7 +9,7 @@
 
 namespace sluice::proxy::nftables {
 
-inline constexpr int kLayoutVersion = 1;
+inline constexpr int kLayoutVersion = 2;
 /// The comment of the table.
 std::string layout_mark();
 
@@ -21,7 +21,7 @@ const TrafficPath &path_of(const FrontendInfo &info, Source source) noexcept;
 
 // ---- maps --------------------------------------------------------------------------------------
 
-inline constexpr auto kFrontends = "frontends";    ///< addr . proto . port : set x3 . flags
+inline constexpr auto kFrontends = "frontends";    ///< addr . proto . port : flags . set x3
 inline constexpr auto kCounts = "counts";          ///< set : how many slots
 inline constexpr auto kSlots = "slots";            ///< set . slot : addr . port
 inline constexpr auto kClusterIps = "cluster-ips"; ///< addr

@@ -1,4 +1,7 @@
 // The constant rules. Registers are 32 bits wide; a rule reads only what it has written itself.
+//
+// A map's data begins with the flags and not with a set id for the sake of nft 1.0.6 (Debian 12):
+// it aborts on a rule that looks up what lies in the first register of another map's data.
 
 #include "proxy/nftables/layout.hpp"
 
@@ -13,9 +16,9 @@ struct Registers {
   explicit Registers(Family family) : v4(family == Family::ipv4) {}
   Reg words() const { return v4 ? 1 : 4; } ///< of an address
   Reg key() const { return 0; }            ///< addr . proto . port
-  Reg data() const { return v4 ? 4 : 8; }  ///< set pod, node, outside, flags
-  Reg set(Source source) const { return static_cast<Reg>(data() + static_cast<Reg>(source)); }
-  Reg flags() const { return static_cast<Reg>(data() + 3); }
+  Reg data() const { return v4 ? 4 : 8; }  ///< flags, set pod, node, outside
+  Reg flags() const { return data(); }
+  Reg set(Source source) const { return static_cast<Reg>(data() + 1 + static_cast<Reg>(source)); }
   Reg spare() const { return static_cast<Reg>(data() + 4); }
   Payload source(Reg reg) const {
     return {PayloadBase::network, v4 ? 12U : 8U, v4 ? 4U : 16U, reg};
@@ -79,8 +82,11 @@ public:
   }
 
 private:
-  void add(const std::string &chain, std::initializer_list<Exprs> phrases) {
-    rules_[chain].push_back(Rule{.chain = chain, .exprs = join(phrases)});
+  /// `comment`: for readers of `nft list`, which cannot print what works on loaded map data.
+  void add(const std::string &chain, std::initializer_list<Exprs> phrases,
+           std::string comment = {}) {
+    rules_[chain].push_back(
+        Rule{.chain = chain, .exprs = join(phrases), .comment = std::move(comment)});
   }
 
   /// goto `prefix`-<class of the source>. What the node sends itself has no input interface, but
@@ -105,13 +111,16 @@ private:
     add(chain,
         {registers_.load_frontend(),
          {Lookup{.set = kCounts, .sreg = registers_.set(source), .dreg = registers_.spare()},
-          Lookup{.set = dispatch_map(source), .sreg = registers_.spare(), .to_verdict = true}}});
+          Lookup{.set = dispatch_map(source), .sreg = registers_.spare(), .to_verdict = true}}},
+        "frontend -> set -> @counts -> @" + dispatch_map(source));
   }
 
   void check(Source source) {
-    add(check_chain(source), {registers_.load_frontend(),
-                              {Cmp{CmpOp::eq, registers_.set(source), field_u32(0)}},
-                              go_to(empty_chain(source))});
+    add(check_chain(source),
+        {registers_.load_frontend(),
+         {Cmp{CmpOp::eq, registers_.set(source), field_u32(0)}},
+         go_to(empty_chain(source))},
+        "only a frontend whose set is empty");
     add(empty_chain(source),
         {registers_.load_frontend(), registers_.flag_is_set(drop_flag(source)), drop()});
     add(empty_chain(source), {reject()});
@@ -192,7 +201,8 @@ Rule pick_rule(Family family, Source source, std::uint32_t count, const Options 
                          {Numgen{.dreg = slot, .modulus = count},
                           Lookup{.set = kSlots, .sreg = r.set(source), .dreg = Reg(0)}},
                          set_ct_mark_bits(options.ownershipCtMarkBit, r.spare()),
-                         {Nat{.family = family, .address = Reg(0), .port = r.words()}}})};
+                         {Nat{.family = family, .address = Reg(0), .port = r.words()}}}),
+          .comment = "dnat to @slots of (set . random slot)"};
 }
 
 } // namespace sluice::proxy::nftables

@@ -279,6 +279,16 @@ TEST_P(proxy_nftables_packets, remove_leaves_the_table_of_others) {
   EXPECT_EQ(run(world_.node.ns, "nft list tables"), "table inet other\n");
 }
 
+TEST_P(proxy_nftables_packets, debian_12s_nft_lists_the_table_and_can_change_others) {
+  const auto proxy = started(table());
+  const auto listed = run(world_.node.ns, "nft list ruleset");
+  for (const auto *part :
+       {"map frontends", "map slots", "@dispatch-pod", "masquerade", "goto new-input"})
+    EXPECT_NE(listed.find(part), std::string::npos) << part << " in\n" << listed;
+  run(world_.node.ns, "nft add table inet other");
+  EXPECT_NE(run(world_.node.ns, "nft list tables").find("table inet other"), std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(families, proxy_nftables_packets,
                          ::testing::Values(Family::ipv4, Family::ipv6),
                          [](const auto &family) { return std::string(name_of(family.param)); });
