@@ -85,6 +85,14 @@ function(sluice_binary name)
   endif()
 endfunction()
 
+# sluice_benchmark(cni SOURCES main.cpp LINKS sluice_kernel)
+# A program bin/bench/<name> that prints markdown tables; `./dev bench [name]` runs it from the release build.
+function(sluice_benchmark name)
+  sluice_binary(bench_${name} ${ARGN})
+  set_target_properties(bench_${name} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/bench)
+endfunction()
+
 # sluice_tests(kernel LABEL kernel SOURCES tests/netns_test.cpp LINKS sluice_kernel [TIMEOUT 120] [SERIAL])
 # One GoogleTest program bin/tests/<name>_<label>_tests, one ctest case <name>.<label>.
 # LABEL: unit (no root, no kernel), kernel (a fresh namespace), node (several namespaces, daemons).

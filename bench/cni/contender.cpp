@@ -11,11 +11,11 @@ namespace sluice::bench {
 namespace {
 
 [[noreturn]] void give_up(const std::string &why) {
-  std::fprintf(stderr, "bench_cni: %s\n", why.c_str());
+  std::fprintf(stderr, "cni: %s\n", why.c_str());
   std::exit(1);
 }
 
-/// The programs lie beside this one: <build>/bin/bench/bench_cni, <build>/bin/sluice.
+/// The programs lie beside this one: <build>/bin/bench/cni, <build>/bin/sluice.
 std::string own_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().string();
 }
