@@ -75,18 +75,25 @@ Result<InterfaceAddress> parse_prefixed(std::string_view text) {
 }
 
 std::uint8_t mask_byte(unsigned prefix_length, std::size_t index) noexcept {
-  const auto kept = static_cast<int>(prefix_length) - static_cast<int>(index) * 8;
-  return kept >= 8 ? 0xff : kept <= 0 ? 0 : static_cast<std::uint8_t>(0xff00 >> kept);
+  const auto before = static_cast<unsigned>(index) * 8;
+  if (prefix_length <= before)
+    return 0;
+  return static_cast<std::uint8_t>(0xffU << (8 - std::min(prefix_length - before, 8U)));
 }
 
-/// Adds `value << shift_bits` to a big-endian number of at most 128 bits; overflow is lost.
-void add_shifted(std::span<std::uint8_t> bytes, unsigned shift_bits, std::uint64_t value) {
-  unsigned __int128 number = 0;
-  for (const auto byte : bytes)
+using Number = unsigned __int128; // an address of either family as a big-endian number
+
+/// Adds `value` modulo the size of the address space.
+IpAddress sum(const IpAddress &ip, Number value) {
+  Number number = 0;
+  for (const auto byte : ip.bytes())
     number = number << 8 | byte;
-  number += static_cast<unsigned __int128>(value) << shift_bits;
-  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, number >>= 8)
+  number += value;
+  std::array<std::uint8_t, 16> bytes{};
+  const auto used = std::span(bytes).first(ip.bytes().size());
+  for (auto byte = used.rbegin(); byte != used.rend(); ++byte, number >>= 8)
     *byte = static_cast<std::uint8_t>(number);
+  return IpAddress::from_bytes(used);
 }
 
 } // namespace
@@ -143,15 +150,7 @@ bool IpAddress::is_multicast() const noexcept {
 }
 
 IpAddress IpAddress::advanced(std::int64_t offset) const noexcept {
-  IpAddress result = *this;
-  const std::span<std::uint8_t> bytes(result.bytes_.data(), bits() / 8U);
-  unsigned __int128 number = 0;
-  for (const auto byte : bytes)
-    number = number << 8 | byte;
-  number += static_cast<unsigned __int128>(static_cast<__int128>(offset));
-  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, number >>= 8)
-    *byte = static_cast<std::uint8_t>(number);
-  return result;
+  return sum(*this, static_cast<Number>(static_cast<__int128>(offset)));
 }
 
 std::string IpAddress::str() const {
@@ -213,12 +212,9 @@ Result<Cidr> Cidr::subnet(unsigned prefix_length, std::uint64_t index) const {
   if (index >= subnet_count(prefix_length))
     return fail(Errc::exhausted, str() + " has no /" + std::to_string(prefix_length) + " number " +
                                      std::to_string(index));
-  std::array<std::uint8_t, 16> bytes{};
-  const auto from = address_.bytes();
-  std::copy(from.begin(), from.end(), bytes.begin());
-  const auto used = std::span(bytes).first(from.size());
-  add_shifted(used, address_.bits() - prefix_length, index);
-  return Cidr(IpAddress::from_bytes(used), prefix_length);
+  const auto network =
+      sum(address_, static_cast<Number>(index) << (address_.bits() - prefix_length));
+  return Cidr(network, prefix_length);
 }
 
 std::string Cidr::str() const { return address_.str() + "/" + std::to_string(prefix_length_); }

@@ -126,6 +126,8 @@ TEST(net_cidr, subnets_are_counted_and_numbered) {
   EXPECT_EQ(network.subnet(24, 256).error().code(), Errc::exhausted);
   EXPECT_EQ(network.subnet_count(8), 0U);
   EXPECT_EQ(Cidr::parse("fd00:10:244::/48")->subnet(64, 0x1ff)->str(), "fd00:10:244:1ff::/64");
+  EXPECT_EQ(Cidr::parse("::/0")->subnet(0, 0)->str(), "::/0");
+  EXPECT_EQ(Cidr::parse("::/0")->subnet(64, 1)->str(), "0:0:0:1::/64");
   EXPECT_EQ(network.last().str(), "10.244.255.255");
   EXPECT_EQ(network.netmask().str(), "255.255.0.0");
   EXPECT_EQ(Cidr::parse("10.0.0.0/20")->netmask().str(), "255.255.240.0");
