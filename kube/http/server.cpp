@@ -51,7 +51,7 @@ public:
 
   asio::io_context &io() noexcept { return io_; }
   Shared &shared() noexcept { return *shared_; }
-  bool here() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+  bool here() noexcept { return io_.get_executor().running_in_this_thread(); }
   std::span<char> scratch() noexcept { return scratch_; }
   std::string_view date();
 
