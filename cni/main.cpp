@@ -17,10 +17,30 @@ std::string_view base_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1); // npos + 1 is 0
 }
 
-std::unique_ptr<Plugin> plugin_named(std::string_view name) {
-  if (name == "sluice-ipam" || name == "host-local")
-    return std::make_unique<ipam::IpamPlugin>(name);
+template <class Made> std::unique_ptr<Plugin> make(std::string_view name) {
+  return std::make_unique<Made>(name);
+}
+std::unique_ptr<Plugin> make_bridge(std::string_view name) {
   return std::make_unique<BridgePlugin>(name, name == "sluice");
+}
+
+/// Every name that the program goes by. Under another name it is the reference plugins' `bridge`.
+struct Entry {
+  std::string_view name;
+  std::unique_ptr<Plugin> (*make)(std::string_view name);
+};
+constexpr Entry kPlugins[] = {
+    {"sluice", make_bridge},
+    {"sluice-ipam", make<ipam::IpamPlugin>},
+    {"host-local", make<ipam::IpamPlugin>},
+    {"bridge", make_bridge},
+};
+
+std::unique_ptr<Plugin> plugin_named(std::string_view name) {
+  for (const auto &entry : kPlugins)
+    if (entry.name == name)
+      return entry.make(name);
+  return make_bridge(name);
 }
 
 /// Nobody read the result, so nobody knows of the interface: take it back.

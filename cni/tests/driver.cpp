@@ -45,6 +45,14 @@ Variables Driver::variables_of(Command command, const std::string &id) {
   return variables;
 }
 
+std::string Driver::program(const std::string &name) const {
+  const auto path = temp_.path() + "/bin/" + name;
+  std::error_code exists;
+  std::filesystem::create_directory(temp_.path() + "/bin", exists);
+  std::filesystem::create_symlink(std::string(SLUICE_BIN_DIR) + "/sluice", path, exists);
+  return path;
+}
+
 PluginRun Driver::call(Command command, const std::string &id, const std::string &config,
                        const Variables &variables, const std::string &program) {
   auto all = variables_of(command, id);

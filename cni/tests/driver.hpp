@@ -27,6 +27,9 @@ public:
   /// The usual one: dual stack, default gateway.
   std::string usual() const;
 
+  /// The path of the program under one of its other names.
+  std::string program(const std::string &name) const;
+
   /// Runs the program and returns its exit status and output. `variables` replace the usual ones.
   PluginRun call(Command command, const std::string &id, const std::string &config,
                  const Variables &variables = {}, const std::string &program = {});
