@@ -35,18 +35,18 @@ Kinds Kinds::find() {
 }
 
 void Cluster::apply(const Kinds &kinds, const Observation &observation) {
-  const auto &[type, key, document, deleted] = observation;
+  const auto &[type, key, document, text, deleted] = observation;
   old_pod.reset();
   if (&type == &kinds.pods) {
     if (const auto old = pods.find(key); old != pods.end())
       old_pod = old->second;
-    put(pods, key, deleted, read_pod(document));
+    put(pods, key, deleted, view<kube::Pod>(text));
   } else if (&type == &kinds.nodes) {
-    put(nodes, key.name, deleted, read_node(document));
+    put(nodes, key.name, deleted, view<kube::Node>(text));
   } else if (&type == &kinds.services) {
-    put(services, key, deleted, read_service(document));
+    put(services, key, deleted, view<kube::Service>(text));
   } else if (&type == &kinds.slices) {
-    put(slices, key, deleted, read_slice(document));
+    put(slices, key, deleted, view<kube::EndpointSlice>(text));
   }
 }
 

@@ -19,7 +19,8 @@ struct Kinds {
 struct Observation {
   const ResourceType &type;
   const Key &key;
-  const json &document; ///< the last state if `deleted`
+  const json &document;    ///< the last state if `deleted`
+  const std::string &text; ///< the same, as it is stored
   bool deleted;
 };
 

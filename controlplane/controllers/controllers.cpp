@@ -98,7 +98,7 @@ private:
   void observe(const Message &message) {
     const auto &object = *message.event.object;
     const auto document = object.document();
-    const Observation seen{*message.type, object.key, document,
+    const Observation seen{*message.type, object.key, document, *object.bytes,
                            message.event.kind == WatchEvent::Kind::deleted};
     context_.cluster.apply(kinds_, seen);
     for (auto &controller : controllers_)

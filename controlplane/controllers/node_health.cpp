@@ -56,11 +56,11 @@ void set_health_taints(json &node) {
   auto *spec = object_at(node, "spec");
   if (spec == nullptr)
     return;
-  const auto view = read_node(node);
+  const auto seen = view<kube::Node>(node.dump());
   const auto wanted =
-      health_taints(view.taints, condition_status(view.conditions, "Ready"), view.unschedulable);
-  if (wanted.size() == view.taints.size() &&
-      std::is_permutation(wanted.begin(), wanted.end(), view.taints.begin()))
+      health_taints(seen.taints, condition_status(seen.conditions, "Ready"), seen.unschedulable);
+  if (wanted.size() == seen.taints.size() &&
+      std::is_permutation(wanted.begin(), wanted.end(), seen.taints.begin()))
     return;
   json taints = json::array();
   for (const auto &taint : wanted) {

@@ -141,7 +141,7 @@ private:
         plan_slices(service->second, pods_of(key, service->second), zones_, slices_of(key));
     bool good = true;
     for (const auto &slice : plan.create)
-      good &= remember(context_.registry.create(context_.kinds.slices, write_slice(slice)));
+      good &= remember(context_.registry.create(context_.kinds.slices, kube::to_json(slice)));
     for (const auto &slice : plan.update)
       good &= remember(update(slice));
     for (const auto &name : plan.remove) {
@@ -153,14 +153,14 @@ private:
   }
 
   ApiResult<StoredPtr> update(const kube::EndpointSlice &slice) {
-    const auto wanted = write_slice(slice);
+    const auto wanted = kube::to_json(slice);
     return context_.registry.mutate(context_.kinds.slices,
                                     {slice.metadata.namespace_, slice.metadata.name},
                                     [&](json &document) -> ApiResult<> {
                                       for (const auto *field : {"endpoints", "ports"})
-                                        document[field] = wanted[field];
+                                        copy(wanted, field, document);
                                       for (const auto *field : {"labels", "ownerReferences"})
-                                        document["metadata"][field] = wanted["metadata"][field];
+                                        copy(wanted["metadata"], field, document["metadata"]);
                                       return {};
                                     });
   }
@@ -168,7 +168,8 @@ private:
   /// The result is known before its observation comes, so the next plan starts from it.
   bool remember(const ApiResult<StoredPtr> &written) {
     if (written)
-      context_.cluster.slices.insert_or_assign((*written)->key, read_slice((*written)->document()));
+      context_.cluster.slices.insert_or_assign((*written)->key,
+                                               view<kube::EndpointSlice>(*(*written)->bytes));
     return done(written, "write an EndpointSlice");
   }
 

@@ -1,18 +1,20 @@
 #pragma once
-// Stored documents as the values that controllers compute with. Only the fields that they use.
+// Stored documents as the values that controllers compute with.
 
 #include "controlplane/resources/resource.hpp"
-#include "kube/objects.hpp"
+#include "kube/codec.hpp"
 
 namespace sluice::controlplane {
 
-kube::ObjectMeta read_meta(const json &document);
-kube::Pod read_pod(const json &document);
-kube::Node read_node(const json &document);
-kube::Service read_service(const json &document);
-kube::EndpointSlice read_slice(const json &document);
+/// What is stored was validated, so it decodes. A document of an older version with looser rules
+/// may not: it counts as one that says nothing.
+template <class Object> Object view(std::string_view text) {
+  return kube::decode<Object>(text).value_or(Object());
+}
 
-/// A document ready for create or update: of metadata only what a controller sets.
-json write_slice(const kube::EndpointSlice &slice);
+kube::ObjectMeta read_meta(const json &document);
+
+/// Makes `to[field]` what `from[field]` is, absent if that is absent.
+void copy(const json &from, const char *field, json &to);
 
 } // namespace sluice::controlplane
