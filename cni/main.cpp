@@ -1,6 +1,7 @@
 // One program with several names: what it does follows from the name that it was called by.
 
 #include "cni/bridge.hpp"
+#include "cni/loopback.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
 #include "ipam/plugin.hpp"
@@ -34,6 +35,7 @@ constexpr Entry kPlugins[] = {
     {"sluice-ipam", make<ipam::IpamPlugin>},
     {"host-local", make<ipam::IpamPlugin>},
     {"bridge", make_bridge},
+    {"loopback", make<LoopbackPlugin>},
 };
 
 std::unique_ptr<Plugin> plugin_named(std::string_view name) {
