@@ -6,6 +6,8 @@
 #include "net/mailbox.hpp"
 
 #include <atomic>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nlohmann/json.hpp>
 
 namespace sluice::kube {
@@ -214,6 +216,21 @@ TEST(api_client, typed_calls_send_what_the_api_expects) {
             "application/merge-patch+json");
   EXPECT_EQ((*client->get(kind, {"ns", "x"}))["did"], "GET /api/v1/namespaces/ns/configmaps/x");
   EXPECT_TRUE(client->remove(kind, {"ns", "x"}, 0));
+}
+
+TEST(api_client, a_peer_that_vanishes_is_noticed_by_the_kernel) {
+  const auto server = serve([](const std::shared_ptr<Exchange> &) {});
+  const auto socket = http::begin_connect(server->addresses().front());
+  ASSERT_TRUE(socket);
+  const auto option = [&](int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    ::getsockopt(socket->get(), level, name, &value, &size);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 30);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
 }
 
 TEST(api_client, a_token_never_goes_over_plain_http_to_another_machine) {
