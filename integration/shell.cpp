@@ -81,8 +81,10 @@ std::string Background::stop() {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  return read_all(file_);
+  return text();
 }
+
+std::string Background::text() const { return read_all(file_); }
 
 bool eventually(std::chrono::seconds deadline, const std::function<bool()> &done) {
   const auto end = std::chrono::steady_clock::now() + deadline;

@@ -24,6 +24,8 @@ public:
   ~Background();
   Background(const Background &) = delete;
   Background &operator=(const Background &) = delete;
+  /// What it has printed so far.
+  std::string text() const;
   /// SIGTERM to it and its children; what it printed.
   std::string stop();
 
