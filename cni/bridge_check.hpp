@@ -2,14 +2,9 @@
 // What CHECK compares: the result of ADD with what is there now. Pure.
 
 #include "cni/bridge_plan.hpp"
+#include "cni/pod_check.hpp"
 
 namespace sluice::cni {
-
-struct ObservedPod {
-  std::optional<kernel::Link> link;
-  std::vector<kernel::LinkAddress> addresses; ///< of that link
-  std::vector<kernel::Route> routes;
-};
 
 /// The three links that bridge mode's result names.
 struct NamedLinks {

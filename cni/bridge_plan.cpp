@@ -1,8 +1,9 @@
 #include "cni/bridge_plan.hpp"
 
+#include "cni/pod_routes.hpp"
+
 #include <algorithm>
 #include <linux/neighbour.h>
-#include <linux/rtnetlink.h>
 
 namespace sluice::cni {
 
@@ -13,15 +14,6 @@ using kernel::RtnlBatch;
 namespace {
 
 constexpr std::uint32_t kEthernetMtu = 1500;
-
-bool is_default(const PodRoute &route) noexcept { return route.destination.prefix_length() == 0; }
-
-std::optional<IpAddress> gateway_of(const AddResult &result, Family family) {
-  for (const auto &ip : result.ips)
-    if (ip.address.ip.family() == family && ip.gateway)
-      return ip.gateway;
-  return std::nullopt;
-}
 
 bool is_wanted(const LinkAddress &address, const std::vector<InterfaceAddress> &wanted) {
   return std::find(wanted.begin(), wanted.end(), address.address) != wanted.end();
@@ -60,34 +52,6 @@ Outcome<> plan_addresses(const BridgeConfig &config, const std::vector<Interface
   return {};
 }
 
-kernel::Route route_of(const PodRoute &route, IfIndex link) {
-  kernel::Route made;
-  made.destination = route.destination;
-  made.gateway = route.gateway;
-  made.link = link;
-  made.table = route.table.value_or(RT_TABLE_MAIN);
-  made.priority = route.priority.value_or(0);
-  // IPv6 has no scopes; an IPv4 route without gateway is to a neighbour on the link.
-  const bool v4 = route.destination.family() == Family::ipv4;
-  made.scope = route.scope.value_or(v4 && !route.gateway ? std::uint8_t{RT_SCOPE_LINK}
-                                                         : std::uint8_t{RT_SCOPE_UNIVERSE});
-  made.mtu_bytes = route.mtu_bytes.value_or(0);
-  made.advmss = route.advmss.value_or(0);
-  return made;
-}
-
-void add_routes(const AddResult &result, IfIndex link, RtnlBatch &batch) {
-  for (auto route = result.routes.begin(); route != result.routes.end(); ++route) {
-    const bool another = std::any_of(result.routes.begin(), route, [&](const PodRoute &earlier) {
-      return earlier.destination == route->destination && earlier.table == route->table &&
-             earlier.priority == route->priority;
-    });
-    batch.add(kernel::AddRoute{.route = route_of(*route, link),
-                               .existing =
-                                   another ? kernel::Existing::append : kernel::Existing::refuse});
-  }
-}
-
 } // namespace
 
 void complete_addresses(const BridgeConfig &config, AddResult &result) {
@@ -95,25 +59,13 @@ void complete_addresses(const BridgeConfig &config, AddResult &result) {
     for (auto &ip : result.ips)
       if (!ip.gateway)
         ip.gateway = ip.address.network().first().advanced(1);
-  for (auto &route : result.routes)
-    if (!route.gateway)
-      route.gateway = gateway_of(result, route.destination.family());
+  complete_routes(result);
   if (!config.is_default_gateway)
     return;
-  for (const auto family : {Family::ipv4, Family::ipv6}) {
-    const auto gateway = gateway_of(result, family);
-    const bool has_default =
-        std::any_of(result.routes.begin(), result.routes.end(), [&](const PodRoute &route) {
-          return is_default(route) && route.destination.family() == family;
-        });
-    if (gateway && !has_default)
-      result.routes.push_back(
-          {.destination = {family == Family::ipv4
-                               ? IpAddress::from_v4(0)
-                               : IpAddress::from_bytes(std::array<std::uint8_t, 16>{}),
-                           0},
-           .gateway = gateway});
-  }
+  for (const auto family : {Family::ipv4, Family::ipv6})
+    if (const auto gateway = gateway_of(result, family);
+        gateway && !has_default_route(result, family))
+      result.routes.push_back({.destination = default_destination(family), .gateway = gateway});
 }
 
 std::vector<InterfaceAddress> gateway_addresses(const BridgeConfig &config,

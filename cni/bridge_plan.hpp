@@ -2,6 +2,7 @@
 // What bridge mode does to the kernel, decided without touching it. Pure.
 
 #include "cni/bridge_config.hpp"
+#include "cni/pod_link.hpp"
 #include "cni/protocol/result.hpp"
 #include "kernel/rtnl.hpp"
 
@@ -33,12 +34,6 @@ Outcome<kernel::RtnlBatch> plan_bridge(const BridgeConfig &config,
                                        const std::vector<InterfaceAddress> &gateways,
                                        const ObservedBridge &observed, MacAddress mac,
                                        bool netfilter);
-
-/// Who is who in one attachment.
-struct PodLink {
-  std::string host_name, alias, pod_name;
-  MacAddress host_mac, pod_mac;
-};
 
 /// In the host's namespace: the veth, born with its other end in `netns_fd`, and the neighbour
 /// entries of its addresses, so that the first packet to the pod waits for no ARP. One sendmsg(2).
