@@ -21,8 +21,8 @@ Outcome<> refuse_unsupported(const ObjectReader &top) {
   if (mode != "bridge")
     return refuse("mode", "supported is \"bridge\"");
   SLUICE_PASS(top.read("ipMasqBackend", backend));
-  if (backend != "nftables")
-    return refuse("ipMasqBackend", "supported is \"nftables\"");
+  if (backend != "nftables" && backend != "iptables")
+    return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));
   SLUICE_PASS(top.read("policy", policy));
   if (policy != "none")
     return refuse("policy", "supported is \"none\"");

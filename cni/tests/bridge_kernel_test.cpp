@@ -234,8 +234,8 @@ const RefusedCase kRefused[] = {
      "hairpinMode and promiscMode", __LINE__},
     {"a VLAN", R"("vlan":100,)", kRange, 2, "vlan is 100", __LINE__},
     {"a VLAN out of range", R"("vlan":5000,)", kRange, 7, "vlan is 5000", __LINE__},
-    {"another masquerade back end", R"("ipMasqBackend":"iptables",)", kRange, 2,
-     "ipMasqBackend is \\\"iptables\\\"", __LINE__},
+    {"an unknown masquerade back end", R"("ipMasqBackend":"ipchains",)", kRange, 7,
+     "ipMasqBackend is \\\"ipchains\\\"", __LINE__},
     {"another mode", R"("mode":"magic",)", kRange, 2, "mode is \\\"magic\\\"", __LINE__},
     {"a bad MAC", R"("runtimeConfig":{"mac":"nonsense"},)", kRange, 7, "nonsense", __LINE__},
     {"an interface that is down has no addresses", R"("disableContainerInterface":true,)", kRange,
@@ -257,6 +257,20 @@ TEST_F(cni_bridge, bad_configurations_are_refused_by_name_and_leave_nothing) {
     EXPECT_EQ(driver.reserved(), "");
   }
   expect_code(driver.call(Command::add, "c1", "{"), 6);
+}
+
+TEST_F(cni_bridge, both_names_of_the_masquerade_back_end_mean_the_one_static_rule) {
+  for (const char *backend : {"nftables", "iptables"}) {
+    SCOPED_TRACE(backend);
+    Driver node;
+    const auto config = node.config(R"("isDefaultGateway":true,"ipMasq":true,"ipMasqBackend":")" +
+                                        std::string(backend) + "\",",
+                                    kRange);
+    ASSERT_EQ(node.call(Command::add, "c1", config).exit_status, 0);
+    EXPECT_NE(node.on_host("nft list chain inet sluice-cni masq-10.77.0.0/24").find("masquerade"),
+              std::string::npos);
+    EXPECT_EQ(node.on_host("nft list tables ip"), "");
+  }
 }
 
 TEST_F(cni_bridge, bad_namespaces_are_refused) {
