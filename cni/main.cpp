@@ -4,6 +4,7 @@
 #include "cni/loopback.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
+#include "cni/tuning.hpp"
 #include "ipam/plugin.hpp"
 
 #include <csignal>
@@ -34,6 +35,7 @@ constexpr Entry kPlugins[] = {
     {"sluice", make_bridge},
     {"sluice-ipam", make<ipam::IpamPlugin>},
     {"host-local", make<ipam::IpamPlugin>},
+    {"tuning", make<TuningPlugin>},
     {"bridge", make_bridge},
     {"loopback", make<LoopbackPlugin>},
 };

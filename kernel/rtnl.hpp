@@ -34,6 +34,8 @@ struct Link {
   std::uint32_t mtu_bytes = 0;
   bool up = false; ///< IFF_UP
   bool promiscuous = false;
+  bool all_multicast = false; ///< IFF_ALLMULTI
+  std::uint32_t tx_queue_packets = 0;
   std::optional<IfIndex> master;    ///< the bridge it is a port of
   std::optional<IfIndex> peer;      ///< IFLA_LINK: the other end of a veth, in its own namespace
   std::optional<int> peer_netns_id; ///< IFLA_LINK_NETNSID
@@ -118,7 +120,8 @@ struct SetLink {
   std::optional<std::string> new_name;
   std::optional<std::string> alias;
   std::optional<LinkRef> master; ///< IfIndex{0} releases it
-  std::optional<bool> promiscuous;
+  std::optional<bool> promiscuous, all_multicast;
+  std::optional<std::uint32_t> tx_queue_packets; ///< IFLA_TXQLEN
   // Flags of a bridge port (IFLA_INFO_SLAVE_DATA); a second message if anything else is set too.
   std::optional<bool> hairpin, isolated;
   /// Of a bridge: as CreateBridge::netfilter. A message of its own if anything else is set too.

@@ -83,8 +83,10 @@ struct Writer {
             (op.new_name ? " name " + *op.new_name : "") + (op.alias ? " alias " + *op.alias : "");
     if (op.master)
       text += *op.master == LinkRef(IfIndex(0)) ? " nomaster" : " master " + name_of(*op.master);
-    return text + on_or_off(" promisc ", op.promiscuous) + on_or_off(" hairpin ", op.hairpin) +
-           on_or_off(" isolated ", op.isolated) +
+    return text + on_or_off(" promisc ", op.promiscuous) +
+           on_or_off(" allmulticast ", op.all_multicast) +
+           (op.tx_queue_packets ? " txqueuelen " + std::to_string(*op.tx_queue_packets) : "") +
+           on_or_off(" hairpin ", op.hairpin) + on_or_off(" isolated ", op.isolated) +
            on_or_off(" type bridge nf_call_iptables,nf_call_ip6tables ", op.netfilter);
   }
   std::string operator()(const DeleteLink &op) const { return "link del " + name_of(op.link); }

@@ -144,6 +144,8 @@ struct Rtnl::Operation {
     link->mac = op.mac.value_or(link->mac);
     link->mtu_bytes = op.mtu_bytes.value_or(link->mtu_bytes);
     link->promiscuous = op.promiscuous.value_or(link->promiscuous);
+    link->all_multicast = op.all_multicast.value_or(link->all_multicast);
+    link->tx_queue_packets = op.tx_queue_packets.value_or(link->tx_queue_packets);
     link->hairpin = link->master ? op.hairpin.value_or(link->hairpin) : false;
     if (op.up && *op.up != link->up)
       set_up(*link, *op.up);

@@ -143,6 +143,8 @@ std::optional<Link> decode_link(const nlmsghdr &message) {
   link.mtu_bytes = a.u32(IFLA_MTU);
   link.up = (header.ifi_flags & IFF_UP) != 0;
   link.promiscuous = (header.ifi_flags & IFF_PROMISC) != 0;
+  link.all_multicast = (header.ifi_flags & IFF_ALLMULTI) != 0;
+  link.tx_queue_packets = a.u32(IFLA_TXQLEN);
   if (a[IFLA_MASTER])
     link.master = IfIndex(a.u32(IFLA_MASTER));
   if (a[IFLA_LINK])

@@ -69,7 +69,7 @@ public:
     std::vector<Message> messages;
     const bool port_flags = op.hairpin || op.isolated;
     if ((!port_flags && !op.netfilter) || op.up || op.mtu_bytes || op.mac || op.new_name ||
-        op.alias || op.master || op.promiscuous)
+        op.alias || op.master || op.promiscuous || op.all_multicast || op.tx_queue_packets)
       messages.push_back(link_change(op));
     if (port_flags)
       messages.push_back(port_change(op));
@@ -236,11 +236,14 @@ private:
     };
     flag(op.up, IFF_UP);
     flag(op.promiscuous, IFF_PROMISC);
+    flag(op.all_multicast, IFF_ALLMULTI);
     auto message = change_of(op, header);
     if (op.new_name)
       message.put(IFLA_IFNAME, *op.new_name);
     if (op.mtu_bytes)
       message.put_u32(IFLA_MTU, *op.mtu_bytes);
+    if (op.tx_queue_packets)
+      message.put_u32(IFLA_TXQLEN, *op.tx_queue_packets);
     if (op.mac)
       message.put(IFLA_ADDRESS, *op.mac);
     if (op.alias)

@@ -1,0 +1,150 @@
+#include "cni/tuning.hpp"
+
+#include "cni/namespaces.hpp"
+#include "cni/tuning_config.hpp"
+#include "kernel/files.hpp"
+#include "kernel/sysctl.hpp"
+
+#include <unistd.h>
+
+namespace sluice::cni {
+
+using kernel::RtnlSocket;
+
+namespace {
+
+constexpr const char *kAllowlist = "/etc/cni/tuning/allowlist.conf";
+
+std::string backup_file(const std::string &folder, const Attachment &attachment) {
+  return folder + "/" + attachment.container_id + "_" + attachment.ifname + ".json";
+}
+
+/// Without the file everything below net is allowed.
+Outcome<> obey_allowlist(const TuningConfig &config) {
+  if (config.sysctls.empty())
+    return {};
+  const auto allowlist = kernel::read_file(kAllowlist);
+  if (!allowlist && allowlist.error().code() == Errc::not_found)
+    return {};
+  if (!allowlist)
+    return fail(CniError(allowlist.error()));
+  return check_allowlist(config.sysctls, *allowlist);
+}
+
+Outcome<TuningConfig> config_of(const Request &request) {
+  const auto &environment = request.environment;
+  SLUICE_TAKE(auto config,
+              parse_tuning_config(request.config, environment.args, environment.attachment.ifname));
+  return config;
+}
+
+Outcome<> set_link(const LinkTuning &tuning, const std::string &ifname) {
+  if (tuning.empty())
+    return {};
+  SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+  SLUICE_TAKE(const auto link, rtnl.read_link(ifname));
+  SLUICE_TAKE(const auto done,
+              rtnl.apply_each(kernel::RtnlBatch().add(change_of(tuning, link.index))));
+  if (!done.empty())
+    return fail(CniError(done.front().error));
+  return {};
+}
+
+/// In the container's namespace. Returns what undoes it, which is in the backup already.
+Outcome<LinkTuning> save_link(const TuningConfig &config, const Attachment &attachment) {
+  if (config.link.empty())
+    return LinkTuning{};
+  SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+  SLUICE_TAKE(const auto link, rtnl.read_link(attachment.ifname));
+  auto saved = saved_attributes(config.link, link);
+  SLUICE_TRY(kernel::make_folders(config.data_dir, 0700), "save the interface's attributes");
+  SLUICE_TRY(kernel::write_file(backup_file(config.data_dir, attachment), backup_text(saved), 0600),
+             "save the interface's attributes");
+  return saved;
+}
+
+Outcome<> tune(const TuningConfig &config, const Attachment &attachment) {
+  for (const auto &setting : config.sysctls)
+    SLUICE_TRY(kernel::Sysctl().write(setting.path, setting.value), "sysctl " + setting.key);
+  SLUICE_TAKE(const auto saved, save_link(config, attachment));
+  auto done = set_link(config.link, attachment.ifname);
+  if (done)
+    return {};
+  // The kernel may have done a part of it.
+  (void)set_link(saved, attachment.ifname);
+  ::unlink(backup_file(config.data_dir, attachment).c_str());
+  return fail(std::move(done.error()).in("tune interface \"" + attachment.ifname + "\""));
+}
+
+Outcome<> check_sysctls(const TuningConfig &config) {
+  for (const auto &setting : config.sysctls) {
+    const auto value = kernel::Sysctl().read(setting.path);
+    if (!value)
+      return fail(Code::check_failed, value.error().what());
+    if (!same_sysctl_value(*value, setting.value))
+      return fail(Code::check_failed, "sysctl \"" + setting.key + "\" is \"" + *value +
+                                          "\", the configuration has \"" + setting.value + "\"");
+  }
+  return {};
+}
+
+} // namespace
+
+Outcome<AddResult> TuningPlugin::add(const Request &request) const {
+  const auto &attachment = request.environment.attachment;
+  SLUICE_TAKE(const auto config, config_of(request));
+  if (!request.config.previous)
+    return fail(Code::invalid_config,
+                "prevResult is missing: tuning comes after the plugin that makes the interface");
+  SLUICE_PASS(obey_allowlist(config));
+  SLUICE_TAKE(const auto namespaces, open_namespaces(request.environment));
+  SLUICE_PASS(namespaces.in_pod([&] { return tune(config, attachment); }));
+  auto result = *request.config.previous;
+  for (auto &interface : result.interfaces) {
+    if (interface.name != attachment.ifname)
+      continue;
+    if (config.link.mac)
+      interface.mac = config.link.mac->str();
+    if (config.link.mtu_bytes && interface.mtu_bytes != 0)
+      interface.mtu_bytes = *config.link.mtu_bytes;
+  }
+  return result;
+}
+
+Outcome<> TuningPlugin::del(const Request &request) const {
+  const auto &attachment = request.environment.attachment;
+  const auto file = backup_file(tuning_data_dir(request.config), attachment);
+  const auto backup = kernel::read_file(file);
+  if (!backup)
+    return {};
+  if (const auto namespaces = open_namespaces(request.environment))
+    (void)namespaces->in_pod([&] { return set_link(parse_backup(*backup), attachment.ifname); });
+  ::unlink(file.c_str());
+  return {};
+}
+
+Outcome<> TuningPlugin::check(const Request &request) const {
+  SLUICE_TAKE(const auto config, config_of(request));
+  if (!request.config.previous)
+    return fail(Code::invalid_config, "prevResult is missing: CHECK compares with it");
+  SLUICE_TAKE(const auto namespaces, open_namespaces(request.environment));
+  return namespaces.in_pod([&]() -> Outcome<> {
+    SLUICE_PASS(check_sysctls(config));
+    SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+    const auto link = rtnl.read_link(request.environment.attachment.ifname);
+    if (!link)
+      return fail(Code::check_failed, link.error().what());
+    return check_link(config.link, *link);
+  });
+}
+
+Outcome<> TuningPlugin::status(const Request &request) const {
+  SLUICE_TAKE(const auto config, config_of(request));
+  if (auto allowed = obey_allowlist(config); !allowed)
+    return fail(Code::unavailable, allowed.error().message());
+  return {};
+}
+
+Outcome<> TuningPlugin::gc(const Request &) const { return {}; }
+
+} // namespace sluice::cni
