@@ -49,7 +49,8 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(sluice_flags INTERFACE _GLIBCXX_ASSERTIONS)
 else()
-  target_compile_options(sluice_flags INTERFACE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+  target_compile_options(sluice_flags INTERFACE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+    -Wno-maybe-uninitialized -Wno-array-bounds) # g++ 12 at -O2 suspects std::variant and std::array
   add_link_options(-s)
 endif()
 
