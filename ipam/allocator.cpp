@@ -1,7 +1,6 @@
 #include "ipam/allocator.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace sluice::ipam {
 
@@ -24,22 +23,37 @@ Outcome<> refuse_second(const RangeSet &set, const std::vector<Record> &records,
   return {};
 }
 
+/// Sorted.
+std::vector<IpAddress> addresses_of(const std::vector<Record> &records) {
+  std::vector<IpAddress> taken;
+  taken.reserve(records.size());
+  for (const auto &record : records)
+    if (!record.container_id.empty())
+      taken.push_back(record.ip);
+  std::sort(taken.begin(), taken.end());
+  return taken;
+}
+
+bool contains(const std::vector<IpAddress> &sorted, const IpAddress &ip) {
+  return std::binary_search(sorted.begin(), sorted.end(), ip);
+}
+
 Outcome<IpAddress> grant(const RangeSet &set, const IpAddress &wanted,
-                         const std::set<IpAddress> &taken) {
+                         const std::vector<IpAddress> &taken) {
   if (set.is_gateway(wanted))
     return fail(Code::address_unavailable,
                 "requested address " + wanted.str() + " is the gateway of " + set.str());
-  if (taken.count(wanted) > 0)
+  if (contains(taken, wanted))
     return fail(Code::address_unavailable, "requested address " + wanted.str() + " is in use",
                 "its record is in the address store");
   return wanted;
 }
 
 Outcome<IpAddress> next_free(const RangeSet &set, const std::optional<IpAddress> &last,
-                             const std::set<IpAddress> &taken) {
+                             const std::vector<IpAddress> &taken) {
   Candidates candidates(set, last);
   while (const auto candidate = candidates.next())
-    if (taken.count(*candidate) == 0)
+    if (!contains(taken, *candidate))
       return *candidate;
   return fail(
       Code::try_again, "no IP addresses available in range set: " + set.str(),
@@ -59,10 +73,7 @@ Outcome<std::vector<Choice>> choose(const IpamConfig &config,
                                     const std::vector<std::optional<IpAddress>> &last,
                                     const std::vector<Record> &records,
                                     const Attachment &attachment) {
-  std::set<IpAddress> taken;
-  for (const auto &record : records)
-    if (!record.container_id.empty())
-      taken.insert(record.ip);
+  const auto taken = addresses_of(records);
   auto requested = config.requested;
   std::vector<Choice> choices;
   for (std::size_t i = 0; i < config.sets.size(); ++i) {

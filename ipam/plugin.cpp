@@ -48,10 +48,13 @@ Outcome<> write_choice(Store &store, const Choice &choice, const Attachment &att
 }
 
 /// Records that nobody finished writing belong to nobody.
-Outcome<> release_interrupted(Store &store, const std::vector<Record> &records) {
-  for (const auto &record : records)
+Outcome<> release_interrupted(Store &store) {
+  std::vector<IpAddress> interrupted;
+  for (const auto &record : store.records())
     if (record.container_id.empty())
-      SLUICE_PASS(store.release(record.ip));
+      interrupted.push_back(record.ip);
+  for (const auto &ip : interrupted)
+    SLUICE_PASS(store.release(ip));
   return {};
 }
 
@@ -75,6 +78,61 @@ std::vector<Record> held_by(const std::vector<Record> &records, const Attachment
     if (record.belongs_to(attachment))
       (record.ifname.empty() ? old : exact).push_back(record);
   return exact.empty() ? old : exact;
+}
+
+Outcome<std::vector<Choice>> allocate(Store &store, const IpamConfig &config,
+                                      const Attachment &attachment) {
+  SLUICE_PASS(store.scan());
+  SLUICE_TAKE(auto choices,
+              choose(config, read_last(store, config.sets.size()), store.records(), attachment));
+  SLUICE_PASS(release_interrupted(store));
+  SLUICE_PASS(write_choices(store, choices, attachment));
+  return choices;
+}
+
+/// The next free address, found by trying: round robin seldom meets one that is taken.
+Outcome<Choice> reserve_next(Store &store, const IpamConfig &config, std::size_t set,
+                             const Attachment &attachment) {
+  constexpr int kTries = 16;
+  Candidates candidates(config.sets[set], store.last_reserved(set));
+  for (int i = 0; i < kTries; ++i) {
+    const auto ip = candidates.next();
+    if (!ip)
+      break;
+    SLUICE_TAKE(const bool done, store.reserve(*ip, attachment));
+    if (!done)
+      continue;
+    SLUICE_PASS(store.set_last_reserved(set, *ip));
+    return Choice{set, *ip, *config.sets[set].find(*ip)};
+  }
+  return fail(Code::try_again, "no free address among the next");
+}
+
+/// Empty if the index is of no help: only the records can say then what is so and why.
+std::vector<Choice> allocate_by_index(Store &store, const IpamConfig &config,
+                                      const Attachment &attachment) {
+  const auto held = store.find_by_index(attachment);
+  if (!held || !held->empty() || !config.requested.empty())
+    return {};
+  std::vector<Choice> choices;
+  for (std::size_t set = 0; set < config.sets.size(); ++set) {
+    auto choice = reserve_next(store, config, set, attachment);
+    if (!choice) {
+      for (const auto &undo : choices)
+        (void)store.release(undo.ip);
+      return {};
+    }
+    choices.push_back(std::move(*choice));
+  }
+  return choices;
+}
+
+/// The records of the attachment, each read. The index is believed if it names some.
+Outcome<std::vector<Record>> find_held(Store &store, const Attachment &attachment) {
+  if (auto held = store.find_by_index(attachment); held && !held->empty())
+    return std::move(*held);
+  SLUICE_PASS(store.scan());
+  return held_by(store.records(), attachment);
 }
 
 AddResult result_of(const IpamConfig &config, const std::vector<Choice> &choices, cni::Dns dns) {
@@ -109,11 +167,11 @@ Outcome<AddResult> IpamPlugin::add(const Request &request) const {
   const auto &attachment = request.environment.attachment;
   const auto doing = "allocate addresses of network \"" + request.config.name + "\"";
   SLUICE_ASSIGN(auto store, Store::open(store_folder(request.config)), doing);
-  SLUICE_ASSIGN(const auto records, store.read_records(), doing);
-  SLUICE_ASSIGN(const auto choices,
-                choose(config, read_last(store, config.sets.size()), records, attachment), doing);
-  SLUICE_TRY(release_interrupted(store, records), doing);
-  SLUICE_TRY(write_choices(store, choices, attachment), doing);
+  auto choices = allocate_by_index(store, config, attachment);
+  if (choices.empty()) {
+    SLUICE_ASSIGN(choices, allocate(store, config, attachment), doing);
+  }
+  store.save_index();
   return result_of(config, choices, std::move(dns));
 }
 
@@ -122,21 +180,22 @@ Outcome<> IpamPlugin::del(const Request &request) const {
   SLUICE_ASSIGN(auto store, Store::open_existing(store_folder(request.config)), doing);
   if (!store)
     return {};
-  SLUICE_ASSIGN(const auto records, store->read_records(), doing);
-  for (const auto &record : held_by(records, request.environment.attachment))
+  SLUICE_ASSIGN(const auto held, find_held(*store, request.environment.attachment), doing);
+  for (const auto &record : held)
     SLUICE_TRY(store->release(record.ip), doing);
-  return release_interrupted(*store, records);
+  SLUICE_TRY(release_interrupted(*store), doing);
+  store->save_index();
+  return {};
 }
 
 Outcome<> IpamPlugin::check(const Request &request) const {
   const auto &attachment = request.environment.attachment;
-  SLUICE_TAKE(const auto store, Store::open_existing(store_folder(request.config)));
-  std::vector<Record> records;
+  SLUICE_TAKE(auto store, Store::open_existing(store_folder(request.config)));
   if (store) {
-    SLUICE_TAKE(records, store->read_records());
+    SLUICE_TAKE(const auto held, find_held(*store, attachment));
+    if (!held.empty())
+      return {};
   }
-  if (!held_by(records, attachment).empty())
-    return {};
   return fail(Code::check_failed, "container \"" + attachment.container_id + "\" interface \"" +
                                       attachment.ifname + "\" has no address in the store \"" +
                                       store_folder(request.config) + "\"");
@@ -147,12 +206,12 @@ Outcome<> IpamPlugin::status(const Request &request) const {
   SLUICE_TAKE(auto config, parse_ipam_config(request.config, request.environment.args));
   if (!can_write(folder))
     return fail(Code::unavailable, "the address store \"" + folder + "\" cannot be written");
-  SLUICE_TAKE(const auto store, Store::open_existing(folder));
+  SLUICE_TAKE(auto store, Store::open_existing(folder));
   if (!store)
     return {};
-  SLUICE_TAKE(const auto records, store->read_records());
+  SLUICE_PASS(store->scan());
   config.requested.clear();
-  const auto free = choose(config, read_last(*store, config.sets.size()), records, {});
+  const auto free = choose(config, read_last(*store, config.sets.size()), store->records(), {});
   if (!free)
     return fail(Code::unavailable, free.error().message(), free.error().details());
   return {};
@@ -163,10 +222,12 @@ Outcome<> IpamPlugin::gc(const Request &request) const {
   SLUICE_ASSIGN(auto store, Store::open_existing(store_folder(request.config)), doing);
   if (!store)
     return {};
-  SLUICE_ASSIGN(const auto records, store->read_records(), doing);
+  SLUICE_TRY(store->scan(), doing);
+  const auto records = store->records();
   for (const auto &record : records)
     if (!is_valid(record, *request.config.valid_attachments))
       SLUICE_TRY(store->release(record.ip), doing);
+  store->save_index();
   return {};
 }
 

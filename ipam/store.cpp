@@ -1,5 +1,7 @@
 #include "ipam/store.hpp"
 
+#include "ipam/record_index.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -19,6 +21,9 @@ using cni::Outcome;
 namespace {
 
 constexpr const char *kLockName = "lock";
+constexpr std::size_t kMaxIndexBytes = 64UL * 1024 * 1024;
+/// Lines of the index that say nothing any more, before it is written anew.
+constexpr std::size_t kSpareLines = 128;
 constexpr std::string_view kLineBreak = "\r\n";
 
 CniError io_error(int err, const std::string &doing) {
@@ -104,20 +109,79 @@ Outcome<std::optional<Store>> Store::open_existing(const std::string &folder) {
   return std::optional<Store>(Store(folder, std::move(directory), std::move(lock)));
 }
 
-Outcome<std::vector<Record>> Store::read_records() const {
+void Store::load_index() {
+  struct stat folder {
+  }, file{};
+  index_.reset(::openat(directory_.get(), kIndexName, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!index_ || ::fstat(directory_.get(), &folder) != 0 || ::fstat(index_.get(), &file) != 0 ||
+      static_cast<std::size_t>(file.st_size) > kMaxIndexBytes)
+    return;
+  std::string text(static_cast<std::size_t>(file.st_size), '\0');
+  const auto got = ::pread(index_.get(), text.data(), text.size(), 0);
+  if (got == static_cast<ssize_t>(text.size()) && is_stamped(text, folder.st_mtim))
+    indexed_ = std::move(text);
+}
+
+std::optional<std::vector<Record>> Store::find_by_index(const cni::Attachment &attachment) {
+  if (indexed_.empty())
+    load_index();
+  if (indexed_.empty())
+    return std::nullopt;
+  std::vector<Record> found;
+  for (const auto &ip : find_indexed(indexed_, attachment)) {
+    found.push_back(parse_record(ip, read_small(directory_.get(), ip.str().c_str())));
+    if (!found.back().belongs_to(attachment))
+      return std::nullopt;
+  }
+  return found;
+}
+
+Outcome<> Store::scan() {
   // fdopendir(3) takes the descriptor over and leaves its offset anywhere: it gets one of its own.
   UniqueFd own = open_folder(folder_);
   const std::unique_ptr<DIR, CloseDir> dir(own ? ::fdopendir(own.get()) : nullptr);
   if (!dir)
     return fail(io_error(errno, "list the address store \"" + folder_ + "\""));
   (void)own.release();
-  std::vector<Record> records;
+  records_.clear();
   while (const dirent *entry = ::readdir(dir.get()))
     if (const auto ip = IpAddress::parse(entry->d_name))
-      records.push_back(parse_record(*ip, read_small(directory_.get(), entry->d_name)));
-  std::sort(records.begin(), records.end(),
+      records_.push_back(parse_record(*ip, read_small(directory_.get(), entry->d_name)));
+  std::sort(records_.begin(), records_.end(),
             [](const Record &a, const Record &b) { return a.ip < b.ip; });
-  return records;
+  scanned_ = true;
+  return {};
+}
+
+void Store::save_index() {
+  if (!scanned_ && changes_.empty())
+    return;
+  auto records = scanned_ ? std::optional(records_) : std::nullopt;
+  if (!scanned_ && is_worn(indexed_))
+    records = parse_index(indexed_ + changes_);
+  if (!scanned_ && !records) {
+    (void)write_index(changes_, indexed_.size());
+    return;
+  }
+  if (!index_)
+    index_.reset(
+        ::openat(directory_.get(), kIndexName, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (auto text = index_text(*records); text && index_)
+    (void)write_index(std::move(*text), 0);
+}
+
+bool Store::write_index(std::string text, std::size_t offset) {
+  timespec stamp{};
+  if (::clock_gettime(CLOCK_REALTIME, &stamp) != 0)
+    return false;
+  stamp.tv_sec -= 1; // no clock gives this time to the folder again
+  text += stamp_line(stamp);
+  const auto end = static_cast<off_t>(offset + text.size());
+  const std::array<timespec, 2> times = {{{0, UTIME_OMIT}, stamp}};
+  return ::pwrite(index_.get(), text.data(), text.size(), static_cast<off_t>(offset)) ==
+             static_cast<ssize_t>(text.size()) &&
+         (offset != 0 || ::ftruncate(index_.get(), end) == 0) &&
+         ::futimens(directory_.get(), times.data()) == 0;
 }
 
 Outcome<bool> Store::reserve(const IpAddress &ip, const cni::Attachment &attachment) {
@@ -135,6 +199,8 @@ Outcome<bool> Store::reserve(const IpAddress &ip, const cni::Attachment &attachm
     ::unlinkat(directory_.get(), name.c_str(), 0);
     return fail(io_error(err, "write \"" + folder_ + "/" + name + "\""));
   }
+  records_.push_back({ip, attachment.container_id, attachment.ifname});
+  changes_ += added_line(records_.back());
   return true;
 }
 
@@ -142,6 +208,10 @@ Outcome<> Store::release(const IpAddress &ip) {
   const auto name = ip.str();
   if (::unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
     return fail(io_error(errno, "remove \"" + folder_ + "/" + name + "\""));
+  records_.erase(std::remove_if(records_.begin(), records_.end(),
+                                [&](const Record &record) { return record.ip == ip; }),
+                 records_.end());
+  changes_ += removed_line(ip);
   return {};
 }
 

@@ -6,13 +6,13 @@
 //     lock                         flock(2)ed while anything is read or written; never removed
 //     10.244.1.7                   0600, made with O_EXCL: "<container id>\r\n<interface name>"
 //     last_reserved_ip.<set>       0600, the address given out last from that set
+//     .sluice-index                0600, ours alone: ipam/record_index.hpp
 //
 // A record of very old versions holds the container id alone. A record that holds no container id
 // is a write that was interrupted: under the lock nobody is writing it, so it counts as free.
 
-#include "cni/protocol/environment.hpp"
 #include "cni/protocol/error.hpp"
-#include "net/ip_address.hpp"
+#include "ipam/record.hpp"
 #include "net/unique_fd.hpp"
 
 #include <optional>
@@ -20,21 +20,6 @@
 #include <vector>
 
 namespace sluice::ipam {
-
-struct Record {
-  IpAddress ip;
-  std::string container_id; ///< empty: an interrupted write
-  std::string ifname;       ///< empty in records of very old versions
-  /// Of exactly this attachment, or of its container in an old record.
-  bool belongs_to(const cni::Attachment &attachment) const noexcept {
-    return container_id == attachment.container_id &&
-           (ifname.empty() || ifname == attachment.ifname);
-  }
-  friend bool operator==(const Record &, const Record &) = default;
-};
-
-/// Parses what a record file holds; blanks around id and name do not count. Pure.
-Record parse_record(const IpAddress &ip, std::string_view content);
 
 /// An open, locked store. The lock is held as long as the object lives; other processes wait.
 class Store {
@@ -44,12 +29,21 @@ public:
   /// nullopt, and nothing is made, if there is no such folder.
   static cni::Outcome<std::optional<Store>> open_existing(const std::string &folder);
 
-  /// Every record, interrupted ones too, in order of address. Unknown files are passed over.
-  cni::Outcome<std::vector<Record>> read_records() const;
+  /// The records of an attachment, each read. By the index: nullopt if that cannot be relied on,
+  /// because somebody else has changed the folder since it was written.
+  std::optional<std::vector<Record>> find_by_index(const cni::Attachment &attachment);
+  /// Reads every record, interrupted ones too. Unknown files are passed over.
+  cni::Outcome<> scan();
+  /// As of `scan`, with what was reserved and released since; in order of address but for those.
+  const std::vector<Record> &records() const noexcept { return records_; }
+
   /// False if the address has a record already.
   cni::Outcome<bool> reserve(const IpAddress &ip, const cni::Attachment &attachment);
   /// No error if there is no record.
   cni::Outcome<> release(const IpAddress &ip);
+  /// After the last change; `find_by_index` or `scan` comes first. It cannot fail: without an index
+  /// the next one scans.
+  void save_index();
   /// nullopt if nothing was given out yet, or if the file does not read.
   std::optional<IpAddress> last_reserved(std::size_t set) const;
   cni::Outcome<> set_last_reserved(std::size_t set, const IpAddress &ip);
@@ -57,8 +51,14 @@ public:
 private:
   Store(std::string folder, UniqueFd directory, UniqueFd lock)
       : folder_(std::move(folder)), directory_(std::move(directory)), lock_(std::move(lock)) {}
+  void load_index();
+  bool write_index(std::string text, std::size_t offset);
   std::string folder_;
-  UniqueFd directory_, lock_;
+  UniqueFd directory_, lock_, index_;
+  std::vector<Record> records_;
+  bool scanned_ = false;
+  std::string indexed_; ///< the index as it was read; empty: not valid
+  std::string changes_; ///< lines for it
 };
 
 } // namespace sluice::ipam

@@ -56,6 +56,24 @@ TEST_F(cni_interop, each_checks_and_releases_what_the_other_reserved) {
   EXPECT_EQ(driver.reserved(), "");
 }
 
+TEST_F(cni_interop, our_index_notices_all_that_the_other_does) {
+  const auto config = ipam_config();
+  const auto call = [&](Command command, const char *id, const std::string &program) {
+    return driver.call(command, id, config, {}, program).exit_status;
+  };
+  EXPECT_EQ(call(Command::add, "c1", ours), 0);
+  EXPECT_EQ(call(Command::add, "c2", ours), 0);
+  EXPECT_EQ(call(Command::del, "c1", kTheirs), 0);
+  EXPECT_EQ(driver.reserved(), "10.77.0.3 fd77::3");
+  EXPECT_EQ(call(Command::add, "c1", ours), 0) << "it was released";
+  EXPECT_EQ(call(Command::add, "c3", kTheirs), 0);
+  EXPECT_NE(call(Command::add, "c3", ours), 0) << "it was reserved";
+  EXPECT_EQ(driver.reserved(), "10.77.0.3 10.77.0.4 10.77.0.5 fd77::3 fd77::4 fd77::5");
+  for (const auto *id : {"c3", "c2", "c1"})
+    EXPECT_EQ(call(Command::del, id, ours), 0);
+  EXPECT_EQ(driver.reserved(), "");
+}
+
 TEST_F(cni_interop, addresses_are_delegated_to_their_plugin_by_exec) {
   const auto config = with_version(driver.config(R"("isDefaultGateway":true,)",
                                                  R"("type":"host-local","subnet":"10.77.0.0/24")"));

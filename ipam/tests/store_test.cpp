@@ -68,7 +68,9 @@ TEST(ipam_store, unknown_files_and_folders_are_passed_over) {
   write_file(temp.path() + "/notes", "c1\r\neth0");
   std::filesystem::create_directory(temp.path() + "/10.0.0.9");
   write_file(temp.path() + "/10.0.0.8", "c1\r\neth0");
-  const auto records = Store::open(temp.path())->read_records().value();
+  auto store = Store::open(temp.path()).value();
+  ASSERT_TRUE(store.scan());
+  const auto &records = store.records();
   ASSERT_EQ(records.size(), 2U);
   EXPECT_EQ(records[0], (Record{ip("10.0.0.8"), "c1", "eth0"}));
   EXPECT_EQ(records[1], (Record{ip("10.0.0.9"), "", ""}));
