@@ -2,8 +2,8 @@
 
 #include "cni/bridge_add.hpp"
 #include "cni/bridge_check.hpp"
+#include "cni/detach.hpp"
 #include "cni/ipam_client.hpp"
-#include "cni/pod_link.hpp"
 
 namespace sluice::cni {
 
@@ -22,14 +22,7 @@ Outcome<AddResult> BridgePlugin::add(const Request &request) const {
   return result;
 }
 
-Outcome<> BridgePlugin::del(const Request &request) const {
-  // The address last: nobody else may get it while the old link answers for it.
-  SLUICE_PASS(remove_interface(request));
-  if (request.config.ipam_type.empty())
-    return {};
-  SLUICE_TAKE(const auto ipam, IpamClient::of(request));
-  return ipam.del();
-}
+Outcome<> BridgePlugin::del(const Request &request) const { return detach(request); }
 
 Outcome<> BridgePlugin::check(const Request &request) const {
   const auto &environment = request.environment;
@@ -39,10 +32,7 @@ Outcome<> BridgePlugin::check(const Request &request) const {
   const auto &previous = *request.config.previous;
   SLUICE_TAKE(const auto named,
               links_of(previous, config.bridge, environment.attachment.ifname, environment.netns));
-  if (!request.config.ipam_type.empty()) {
-    SLUICE_TAKE(const auto ipam, IpamClient::of(request));
-    SLUICE_PASS(ipam.check());
-  }
+  SLUICE_PASS(check_ipam(request));
   SLUICE_TAKE(const auto namespaces, open_namespaces(environment));
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
   SLUICE_TAKE(const auto bridge, observe_bridge(rtnl, config.bridge));
@@ -60,21 +50,9 @@ Outcome<> BridgePlugin::check(const Request &request) const {
 
 Outcome<> BridgePlugin::status(const Request &request) const {
   SLUICE_PASS(parse_bridge_config(request.config, request.environment.args));
-  if (request.config.ipam_type.empty())
-    return {};
-  const auto ipam = IpamClient::of(request);
-  if (!ipam)
-    return fail(Code::unavailable, ipam.error().message(), ipam.error().details());
-  return ipam->status();
+  return ipam_status(request);
 }
 
-Outcome<> BridgePlugin::gc(const Request &request) const {
-  auto links = remove_stale_links(request);
-  if (request.config.ipam_type.empty())
-    return links;
-  SLUICE_TAKE(const auto ipam, IpamClient::of(request));
-  SLUICE_PASS(ipam.gc());
-  return links;
-}
+Outcome<> BridgePlugin::gc(const Request &request) const { return collect_garbage(request); }
 
 } // namespace sluice::cni

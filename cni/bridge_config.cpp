@@ -87,12 +87,18 @@ Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &network, std::str
   SLUICE_TAKE(const auto mtu, top.number("mtu", 0, kMaxMtu));
   config.mtu_bytes = static_cast<std::uint32_t>(mtu.value_or(0));
   config.is_gateway |= config.is_default_gateway;
-  SLUICE_TAKE(const auto mac_text, wanted_mac(top, args));
-  if (!mac_text.empty()) {
-    SLUICE_ASSIGN(config.mac, MacAddress::parse(mac_text), "the MAC address asked for");
-  }
+  SLUICE_TAKE(config.mac, requested_mac(network, args));
   SLUICE_PASS(check_combinations(config, network));
   return config;
+}
+
+Outcome<std::optional<MacAddress>> requested_mac(const NetworkConfig &network,
+                                                 std::string_view args) {
+  SLUICE_TAKE(const auto text, wanted_mac(top_of(network), args));
+  if (text.empty())
+    return std::optional<MacAddress>();
+  SLUICE_ASSIGN(const auto mac, MacAddress::parse(text), "the MAC address asked for");
+  return std::optional(mac);
 }
 
 std::string bridge_name(const NetworkConfig &config) {

@@ -28,6 +28,10 @@ struct BridgeConfig {
 /// reference plugin that is not supported here.
 Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &config, std::string_view args);
 
+/// The MAC of the pod's end that CNI_ARGS, args.cni or runtimeConfig ask for; the last one wins.
+Outcome<std::optional<MacAddress>> requested_mac(const NetworkConfig &config,
+                                                 std::string_view args);
+
 /// Only the bridge's name, for CHECK and GC.
 std::string bridge_name(const NetworkConfig &config);
 

@@ -1,6 +1,7 @@
 // One program with several names: what it does follows from the name that it was called by.
 
 #include "cni/bridge.hpp"
+#include "cni/direct.hpp"
 #include "cni/loopback.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
@@ -26,6 +27,10 @@ std::unique_ptr<Plugin> make_bridge(std::string_view name) {
   return std::make_unique<BridgePlugin>(name, name == "sluice");
 }
 
+std::unique_ptr<Plugin> make_ptp(std::string_view name) {
+  return std::make_unique<DirectPlugin>(name, Layout::ptp);
+}
+
 /// Every name that the program goes by. Under another name it is the reference plugins' `bridge`.
 struct Entry {
   std::string_view name;
@@ -37,6 +42,7 @@ constexpr Entry kPlugins[] = {
     {"host-local", make<ipam::IpamPlugin>},
     {"tuning", make<TuningPlugin>},
     {"bridge", make_bridge},
+    {"ptp", make_ptp},
     {"loopback", make<LoopbackPlugin>},
 };
 

@@ -1,0 +1,100 @@
+#include "cni/direct.hpp"
+
+#include "cni/detach.hpp"
+#include "cni/direct_check.hpp"
+#include "cni/ipam_client.hpp"
+#include "cni/link_removal.hpp"
+#include "cni/masquerade.hpp"
+#include "cni/namespaces.hpp"
+#include "cni/node_setup.hpp"
+
+namespace sluice::cni {
+
+using kernel::RtnlSocket;
+
+namespace {
+
+Outcome<> set_up_pod(const DirectConfig &config, const PodLink &link, const AddResult &addresses) {
+  const auto doing = "set up container interface \"" + link.pod_name + "\"";
+  SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
+  SLUICE_ASSIGN(const auto end, rtnl.read_link(link.pod_name), doing);
+  SLUICE_TRY(prepare_ipv6(link.pod_name, addresses, config.duplicate_address_detection), doing);
+  SLUICE_TRY(rtnl.apply(plan_direct_pod(config, link, end.index, addresses)), doing);
+  return {};
+}
+
+/// Both ends of a link that exists.
+Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodLink &link,
+                      const Namespaces &namespaces, const AddResult &addresses) {
+  const auto doing = "set up host link \"" + link.host_name + "\"";
+  SLUICE_ASSIGN(const auto host, rtnl.read_link(link.host_name), doing);
+  SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host.index, addresses)), doing);
+  return namespaces.in_pod([&] { return set_up_pod(config, link, addresses); });
+}
+
+/// On an error nothing of the pod is left.
+Outcome<AddResult> attach(const Request &request, const DirectConfig &config,
+                          const Namespaces &namespaces, AddResult addresses) {
+  std::vector<Cidr> networks;
+  if (config.ip_masq) {
+    SLUICE_TAKE(networks, masqueraded_networks(addresses));
+  }
+  SLUICE_PASS(complete_direct(config.layout, addresses));
+  SLUICE_PASS(forward_packets(addresses, "route to the pod"));
+  for (const auto &network : networks)
+    SLUICE_PASS(ensure_masquerade(network));
+  SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+  const auto link = name_links(request, config.mac, addresses);
+  SLUICE_PASS(create_host_link(rtnl, plan_direct_link(config, link, namespaces.pod.fd()), link));
+  if (auto done = set_up_ends(rtnl, config, link, namespaces, addresses); !done) {
+    (void)remove_link(link.host_name);
+    return fail(std::move(done.error()));
+  }
+  if (names_dns(request.config))
+    addresses.dns = request.config.dns;
+  return make_direct_result(config, link, request.environment.netns, std::move(addresses));
+}
+
+} // namespace
+
+Outcome<AddResult> DirectPlugin::add(const Request &request) const {
+  SLUICE_TAKE(const auto config,
+              parse_direct_config(request.config, request.environment.args, layout_));
+  SLUICE_TAKE(const auto namespaces, open_namespaces(request.environment));
+  SLUICE_TAKE(const auto ipam, IpamClient::of(request));
+  SLUICE_TAKE(auto addresses, ipam.add());
+  auto result = attach(request, config, namespaces, std::move(addresses));
+  if (!result)
+    (void)ipam.del();
+  return result;
+}
+
+Outcome<> DirectPlugin::del(const Request &request) const { return detach(request); }
+
+Outcome<> DirectPlugin::check(const Request &request) const {
+  const auto &environment = request.environment;
+  SLUICE_TAKE(const auto config, parse_direct_config(request.config, environment.args, layout_));
+  if (!request.config.previous)
+    return fail(Code::invalid_config, "prevResult is missing: CHECK compares with it");
+  const auto &previous = *request.config.previous;
+  SLUICE_TAKE(const auto named,
+              direct_links_of(previous, environment.attachment.ifname, environment.netns));
+  SLUICE_PASS(check_ipam(request));
+  SLUICE_TAKE(const auto namespaces, open_namespaces(environment));
+  SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+  SLUICE_TAKE(const auto host, observe_host_end(rtnl, named.host.name));
+  SLUICE_TAKE(const auto pod, observe_pod(namespaces, environment.attachment.ifname));
+  SLUICE_PASS(check_direct(config, previous, named, host, pod));
+  if (!config.ip_masq)
+    return {};
+  return check_masquerade(checked_networks(request.config, previous));
+}
+
+Outcome<> DirectPlugin::status(const Request &request) const {
+  SLUICE_PASS(parse_direct_config(request.config, request.environment.args, layout_));
+  return ipam_status(request);
+}
+
+Outcome<> DirectPlugin::gc(const Request &request) const { return collect_garbage(request); }
+
+} // namespace sluice::cni
