@@ -3,17 +3,8 @@
 #include "cni/protocol/exec.hpp"
 #include "ipam/plugin.hpp"
 
-#include <sys/stat.h>
-
 namespace sluice::cni {
 namespace {
-
-bool is_this_program(const std::string &file) {
-  struct stat other {
-  }, self{};
-  return ::stat(file.c_str(), &other) == 0 && ::stat("/proc/self/exe", &self) == 0 &&
-         other.st_dev == self.st_dev && other.st_ino == self.st_ino;
-}
 
 /// A plugin with nothing to say may print "null".
 bool says_nothing(std::string_view text) {

@@ -2,6 +2,7 @@
 
 #include "cni/bridge.hpp"
 #include "cni/direct.hpp"
+#include "cni/flannel.hpp"
 #include "cni/loopback.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
@@ -31,6 +32,11 @@ std::unique_ptr<Plugin> make_ptp(std::string_view name) {
   return std::make_unique<DirectPlugin>(name, Layout::ptp);
 }
 
+std::unique_ptr<Plugin> plugin_named(std::string_view name);
+std::unique_ptr<Plugin> make_flannel(std::string_view name) {
+  return std::make_unique<FlannelPlugin>(name, plugin_named);
+}
+
 /// Every name that the program goes by. Under another name it is the reference plugins' `bridge`.
 struct Entry {
   std::string_view name;
@@ -40,6 +46,7 @@ constexpr Entry kPlugins[] = {
     {"sluice", make_bridge},
     {"sluice-ipam", make<ipam::IpamPlugin>},
     {"host-local", make<ipam::IpamPlugin>},
+    {"flannel", make_flannel},
     {"tuning", make<TuningPlugin>},
     {"bridge", make_bridge},
     {"ptp", make_ptp},

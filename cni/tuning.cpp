@@ -1,11 +1,9 @@
 #include "cni/tuning.hpp"
 
 #include "cni/namespaces.hpp"
+#include "cni/state_file.hpp"
 #include "cni/tuning_config.hpp"
-#include "kernel/files.hpp"
 #include "kernel/sysctl.hpp"
-
-#include <unistd.h>
 
 namespace sluice::cni {
 
@@ -15,19 +13,17 @@ namespace {
 
 constexpr const char *kAllowlist = "/etc/cni/tuning/allowlist.conf";
 
-std::string backup_file(const std::string &folder, const Attachment &attachment) {
-  return folder + "/" + attachment.container_id + "_" + attachment.ifname + ".json";
+std::string backup_name(const Attachment &attachment) {
+  return attachment.container_id + "_" + attachment.ifname + ".json";
 }
 
 /// Without the file everything below net is allowed.
 Outcome<> obey_allowlist(const TuningConfig &config) {
   if (config.sysctls.empty())
     return {};
-  const auto allowlist = kernel::read_file(kAllowlist);
-  if (!allowlist && allowlist.error().code() == Errc::not_found)
-    return {};
+  SLUICE_TAKE(const auto allowlist, read_state(kAllowlist));
   if (!allowlist)
-    return fail(CniError(allowlist.error()));
+    return {};
   return check_allowlist(config.sysctls, *allowlist);
 }
 
@@ -57,8 +53,7 @@ Outcome<LinkTuning> save_link(const TuningConfig &config, const Attachment &atta
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
   SLUICE_TAKE(const auto link, rtnl.read_link(attachment.ifname));
   auto saved = saved_attributes(config.link, link);
-  SLUICE_TRY(kernel::make_folders(config.data_dir, 0700), "save the interface's attributes");
-  SLUICE_TRY(kernel::write_file(backup_file(config.data_dir, attachment), backup_text(saved), 0600),
+  SLUICE_TRY(save_state(config.data_dir, backup_name(attachment), backup_text(saved)),
              "save the interface's attributes");
   return saved;
 }
@@ -72,7 +67,7 @@ Outcome<> tune(const TuningConfig &config, const Attachment &attachment) {
     return {};
   // The kernel may have done a part of it.
   (void)set_link(saved, attachment.ifname);
-  ::unlink(backup_file(config.data_dir, attachment).c_str());
+  (void)remove_state(config.data_dir + "/" + backup_name(attachment));
   return fail(std::move(done.error()).in("tune interface \"" + attachment.ifname + "\""));
 }
 
@@ -113,13 +108,13 @@ Outcome<AddResult> TuningPlugin::add(const Request &request) const {
 
 Outcome<> TuningPlugin::del(const Request &request) const {
   const auto &attachment = request.environment.attachment;
-  const auto file = backup_file(tuning_data_dir(request.config), attachment);
-  const auto backup = kernel::read_file(file);
-  if (!backup)
+  const auto file = tuning_data_dir(request.config) + "/" + backup_name(attachment);
+  const auto backup = read_state(file);
+  if (!backup || !*backup)
     return {};
   if (const auto namespaces = open_namespaces(request.environment))
-    (void)namespaces->in_pod([&] { return set_link(parse_backup(*backup), attachment.ifname); });
-  ::unlink(file.c_str());
+    (void)namespaces->in_pod([&] { return set_link(parse_backup(**backup), attachment.ifname); });
+  (void)remove_state(file);
   return {};
 }
 

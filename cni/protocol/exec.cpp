@@ -171,6 +171,13 @@ Outcome<std::string> find_plugin(std::string_view type, const std::vector<std::s
               "searched: " + searched);
 }
 
+bool is_this_program(const std::string &file) {
+  struct stat other {
+  }, self{};
+  return ::stat(file.c_str(), &other) == 0 && ::stat("/proc/self/exe", &self) == 0 &&
+         other.st_dev == self.st_dev && other.st_ino == self.st_ino;
+}
+
 Outcome<PluginRun> run_plugin(const std::string &program, const Variables &variables,
                               std::string_view input, std::chrono::milliseconds deadline) {
   SLUICE_ASSIGN(auto in, make_pipe(), "run \"" + program + "\"");

@@ -22,6 +22,9 @@ Outcome<> write_all(int fd, std::string_view text);
 /// `type` holds a '/' or no folder has it.
 Outcome<std::string> find_plugin(std::string_view type, const std::vector<std::string> &folders);
 
+/// The file is this very program, under whatever name.
+bool is_this_program(const std::string &file);
+
 struct PluginRun {
   int exit_status = 0; ///< of the process; 128 + signal if a signal ended it
   std::string output;  ///< all of stdout
