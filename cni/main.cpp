@@ -4,6 +4,7 @@
 #include "cni/direct.hpp"
 #include "cni/flannel.hpp"
 #include "cni/loopback.hpp"
+#include "cni/portmap/plugin.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
 #include "cni/tuning.hpp"
@@ -51,6 +52,7 @@ constexpr Entry kPlugins[] = {
     {"bridge", make_bridge},
     {"ptp", make_ptp},
     {"loopback", make<LoopbackPlugin>},
+    {"portmap", make<PortmapPlugin>},
 };
 
 std::unique_ptr<Plugin> plugin_named(std::string_view name) {
