@@ -48,6 +48,9 @@ Outcome<> forward(const PortmapConfig &config, const PortmapOwner &owner,
                   const InterfaceAddress &pod) {
   if (mappings_of(config, pod.ip.family()).empty())
     return {};
+  if (config.backend == PortmapBackend::iptables)
+    return fail(Code::unsupported_field, "the iptables back end of portmap is not supported",
+                "supported is backend \"nftables\"");
   if (config.snat && pod.ip.is_v4())
     SLUICE_PASS(route_localnet_to(pod.ip));
   return forward_by_nft(config, owner, pod);
