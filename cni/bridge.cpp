@@ -4,10 +4,36 @@
 #include "cni/bridge_check.hpp"
 #include "cni/detach.hpp"
 #include "cni/ipam_client.hpp"
+#include "cni/spoof_check.hpp"
 
 namespace sluice::cni {
 
 using kernel::RtnlSocket;
+
+namespace {
+
+Outcome<> check_spoof_check(const BridgeConfig &config, const Attachment &attachment,
+                            const std::string &host_link) {
+  if (!config.spoof_check)
+    return {};
+  SLUICE_TAKE(const bool there, has_spoof_check(attachment));
+  if (!there)
+    return fail(Code::check_failed,
+                "nft table \"bridge nat\" does not check the source MAC of \"" + host_link + "\"");
+  return {};
+}
+
+/// A VLAN's gateway addresses are on a link of their own.
+Outcome<ObservedBridge> observe_with_gateway(RtnlSocket &rtnl, const BridgeConfig &config) {
+  SLUICE_TAKE(auto bridge, observe_bridge(rtnl, config.bridge));
+  if (gateway_link(config) != config.bridge) {
+    SLUICE_TAKE(auto gateway, observe_bridge(rtnl, gateway_link(config)));
+    bridge.addresses = std::move(gateway.addresses);
+  }
+  return bridge;
+}
+
+} // namespace
 
 Outcome<AddResult> BridgePlugin::add(const Request &request) const {
   SLUICE_TAKE(const auto config, parse_bridge_config(request.config, request.environment.args));
@@ -22,7 +48,12 @@ Outcome<AddResult> BridgePlugin::add(const Request &request) const {
   return result;
 }
 
-Outcome<> BridgePlugin::del(const Request &request) const { return detach(request); }
+Outcome<> BridgePlugin::del(const Request &request) const {
+  SLUICE_PASS(detach(request));
+  // Without their link the rules see no frame.
+  return wants_spoof_check(request.config) ? remove_spoof_check(request.environment.attachment)
+                                           : Outcome<>{};
+}
 
 Outcome<> BridgePlugin::check(const Request &request) const {
   const auto &environment = request.environment;
@@ -35,11 +66,12 @@ Outcome<> BridgePlugin::check(const Request &request) const {
   SLUICE_PASS(check_ipam(request));
   SLUICE_TAKE(const auto namespaces, open_namespaces(environment));
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
-  SLUICE_TAKE(const auto bridge, observe_bridge(rtnl, config.bridge));
+  SLUICE_TAKE(const auto bridge, observe_with_gateway(rtnl, config));
   const auto host_link = rtnl.read_link(named.host.name);
   SLUICE_TAKE(const auto pod, observe_pod(namespaces, environment.attachment.ifname));
   SLUICE_PASS(check_bridge_attachment(config, previous, named, bridge,
                                       host_link ? std::optional(*host_link) : std::nullopt, pod));
+  SLUICE_PASS(check_spoof_check(config, environment.attachment, named.host.name));
   if (!config.ip_masq)
     return {};
   std::vector<Cidr> networks;
@@ -53,6 +85,13 @@ Outcome<> BridgePlugin::status(const Request &request) const {
   return ipam_status(request);
 }
 
-Outcome<> BridgePlugin::gc(const Request &request) const { return collect_garbage(request); }
+Outcome<> BridgePlugin::gc(const Request &request) const {
+  const auto &config = request.config;
+  auto collected = collect_garbage(request);
+  auto rules = wants_spoof_check(config)
+                   ? remove_stale_spoof_checks(config.name, *config.valid_attachments)
+                   : Outcome<>{};
+  return collected ? rules : collected;
+}
 
 } // namespace sluice::cni

@@ -2,6 +2,9 @@
 
 #include "cni/link_removal.hpp"
 #include "cni/node_setup.hpp"
+#include "cni/spoof_check.hpp"
+
+#include <cerrno>
 
 namespace sluice::cni {
 
@@ -15,34 +18,58 @@ namespace {
 constexpr int kRounds = 3;
 
 /// A parallel ADD may have done the same: that is no failure.
-Outcome<> apply_shared(Rtnl &rtnl, const kernel::RtnlBatch &batch) {
+Outcome<> apply_shared(Rtnl &rtnl, const BridgeConfig &config, const kernel::RtnlBatch &batch) {
   SLUICE_TAKE(const auto refusals, rtnl.apply_each(batch));
-  for (const auto &refusal : refusals)
+  for (const auto &refusal : refusals) {
+    if (refusal.error.sys() == EOPNOTSUPP && config.vlans.wanted())
+      return fail(no_vlan_filtering(config.vlans));
     if (refusal.error.code() != Errc::already_exists)
       return fail(CniError(refusal.error));
+  }
   return {};
+}
+
+/// Observe and plan until nothing is left to do. `plan` is from what is there to a batch.
+template <class Plan>
+Outcome<kernel::Link> ensure_link(Rtnl &rtnl, const BridgeConfig &config, const std::string &name,
+                                  Plan plan) {
+  for (int round = 0; round < kRounds; ++round) {
+    SLUICE_TAKE(auto observed, observe_bridge(rtnl, name));
+    SLUICE_TAKE(const auto batch, plan(observed));
+    if (batch.empty())
+      return std::move(*observed.link);
+    SLUICE_TRY(apply_shared(rtnl, config, batch), "prepare \"" + name + "\"");
+  }
+  return fail(Code::try_again, "\"" + name + "\" does not stay as it was made",
+              "another program changes it");
 }
 
 Outcome<kernel::Link> ensure_bridge(Rtnl &rtnl, const BridgeConfig &config,
                                     const std::vector<InterfaceAddress> &gateways, bool netfilter) {
-  for (int round = 0; round < kRounds; ++round) {
-    SLUICE_TAKE(auto observed, observe_bridge(rtnl, config.bridge));
-    SLUICE_TAKE(const auto batch, plan_bridge(config, gateways, observed, random_mac(), netfilter));
-    if (batch.empty())
-      return std::move(*observed.link);
-    SLUICE_TRY(apply_shared(rtnl, batch), "prepare bridge \"" + config.bridge + "\"");
-  }
-  return fail(Code::try_again, "bridge \"" + config.bridge + "\" does not stay as it was made",
-              "another program changes it");
+  return ensure_link(rtnl, config, config.bridge, [&](const ObservedBridge &observed) {
+    return plan_bridge(config, gateways, observed, random_mac(), netfilter);
+  });
 }
 
-Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacAddress bridge_mac,
+/// What holds the gateway's addresses.
+Outcome<kernel::Link> ensure_gateway(Rtnl &rtnl, const BridgeConfig &config,
+                                     const std::vector<InterfaceAddress> &gateways,
+                                     const kernel::Link &bridge) {
+  const auto name = gateway_link(config);
+  if (name == config.bridge)
+    return bridge;
+  return ensure_link(rtnl, config, name, [&](const ObservedBridge &observed) {
+    return plan_vlan_gateway(config, gateways, observed, bridge);
+  });
+}
+
+Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacAddress gateway_mac,
                      const AddResult &addresses) {
   const auto doing = "set up container interface \"" + ifname + "\"";
   SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
   SLUICE_ASSIGN(const auto link, rtnl.read_link(ifname), doing);
   SLUICE_TRY(prepare_ipv6(ifname, addresses, config.duplicate_address_detection), doing);
-  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link.index, bridge_mac, addresses)), doing);
+  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link.index, gateway_mac, addresses)), doing);
   return {};
 }
 
@@ -65,22 +92,32 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
                                     bool netfilter) {
   complete_addresses(config, addresses);
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
-  SLUICE_TAKE(const auto bridge,
-              ensure_bridge(rtnl, config, gateway_addresses(config, addresses), netfilter));
+  const auto gateways = gateway_addresses(config, addresses);
+  SLUICE_TAKE(const auto bridge, ensure_bridge(rtnl, config, gateways, netfilter));
+  SLUICE_TAKE(const auto gateway, ensure_gateway(rtnl, config, gateways, bridge));
   if (config.is_gateway)
     SLUICE_PASS(forward_packets(addresses, "isGateway"));
   if (config.ip_masq)
     SLUICE_PASS(masquerade(addresses));
   const auto link = name_links(request, config.mac, addresses);
   SLUICE_PASS(create_host_link(
-      rtnl, plan_host_link(config, link, bridge.index, namespaces.pod.fd(), addresses), link));
-  if (auto done = namespaces.in_pod(
-          [&] { return set_up_pod(config, link.pod_name, bridge.mac, addresses); });
-      !done) {
+      rtnl, plan_host_link(config, link, bridge, gateway.index, namespaces.pod.fd(), addresses),
+      link));
+  // The pod's end is down still: no frame passes before the rules stand.
+  const auto &attachment = request.environment.attachment;
+  auto done = config.spoof_check ? ensure_spoof_check(request.config.name, attachment,
+                                                      link.host_name, link.pod_mac)
+                                 : Outcome<>{};
+  if (done)
+    done = namespaces.in_pod(
+        [&] { return set_up_pod(config, link.pod_name, gateway.mac, addresses); });
+  if (!done) {
     (void)remove_link(link.host_name);
+    if (config.spoof_check)
+      (void)remove_spoof_check(attachment);
     return fail(std::move(done.error()));
   }
-  return make_result(config, link, bridge, request.environment.netns, std::move(addresses),
+  return make_result(config, link, bridge, gateway, request.environment.netns, std::move(addresses),
                      request.config.dns);
 }
 

@@ -6,6 +6,7 @@ namespace sluice::cni {
 namespace {
 
 constexpr std::int64_t kMaxMtu = 65535;
+constexpr std::size_t kMaxNameLength = 15;
 
 /// A key that asks for something that we do not do must not be passed over: the pod would run with
 /// less than was asked for.
@@ -26,15 +27,6 @@ Outcome<> refuse_unsupported(const ObjectReader &top) {
   SLUICE_PASS(top.read("policy", policy));
   if (policy != "none")
     return refuse("policy", "supported is \"none\"");
-  SLUICE_TAKE(const auto vlan, top.number("vlan", 0, 4094));
-  if (vlan.value_or(0) != 0)
-    return refuse("vlan", "supported is 0: no VLAN");
-  if (top.has("vlanTrunk"))
-    return refuse("vlanTrunk", "VLANs are not supported");
-  bool spoof_check = false;
-  SLUICE_PASS(top.read("macspoofchk", spoof_check));
-  if (spoof_check)
-    return refuse("macspoofchk", "supported is false");
   return {};
 }
 
@@ -61,10 +53,13 @@ Outcome<> check_combinations(const BridgeConfig &config, const NetworkConfig &ne
     return fail(Code::invalid_config, "disableContainerInterface is true and ipam.type is \"" +
                                           network.ipam_type +
                                           "\": an interface that is down has no addresses");
-  if (config.bridge.empty() || config.bridge.size() > 15 ||
+  if (config.bridge.empty() || config.bridge.size() > kMaxNameLength ||
       config.bridge.find_first_of("/: \t") != std::string::npos)
     return fail(Code::invalid_config,
                 "bridge is \"" + config.bridge + "\": no name that an interface can have");
+  if (gateway_link(config).size() > kMaxNameLength)
+    return fail(Code::invalid_config, "bridge is \"" + config.bridge + "\": with its VLAN, \"" +
+                                          gateway_link(config) + "\" is too long for a link");
   return {};
 }
 
@@ -84,6 +79,8 @@ Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &network, std::str
   SLUICE_PASS(top.read("portIsolation", config.port_isolation));
   SLUICE_PASS(top.read("enabledad", config.duplicate_address_detection));
   SLUICE_PASS(top.read("disableContainerInterface", config.disable_container_interface));
+  SLUICE_PASS(top.read("macspoofchk", config.spoof_check));
+  SLUICE_TAKE(config.vlans, parse_vlans(top));
   SLUICE_TAKE(const auto mtu, top.number("mtu", 0, kMaxMtu));
   config.mtu_bytes = static_cast<std::uint32_t>(mtu.value_or(0));
   config.is_gateway |= config.is_default_gateway;
@@ -99,6 +96,18 @@ Outcome<std::optional<MacAddress>> requested_mac(const NetworkConfig &network,
     return std::optional<MacAddress>();
   SLUICE_ASSIGN(const auto mac, MacAddress::parse(text), "the MAC address asked for");
   return std::optional(mac);
+}
+
+std::string gateway_link(const BridgeConfig &config) {
+  if (!config.is_gateway || config.vlans.native == 0)
+    return config.bridge;
+  return config.bridge + "." + std::to_string(config.vlans.native);
+}
+
+bool wants_spoof_check(const NetworkConfig &config) {
+  bool wanted = false;
+  (void)top_of(config).read("macspoofchk", wanted);
+  return wanted;
 }
 
 std::string bridge_name(const NetworkConfig &config) {

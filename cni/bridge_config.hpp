@@ -2,6 +2,7 @@
 // The keys of bridge mode.
 
 #include "cni/protocol/config.hpp"
+#include "cni/vlans.hpp"
 #include "net/mac_address.hpp"
 
 #include <optional>
@@ -21,8 +22,14 @@ struct BridgeConfig {
   bool port_isolation = false;
   bool duplicate_address_detection = false; ///< enabledad
   bool disable_container_interface = false; ///< the pod's end stays down
-  std::optional<MacAddress> mac;            ///< of the pod's end
+  bool spoof_check = false;                 ///< macspoofchk: the pod sends with its own MAC only
+  Vlans vlans;
+  std::optional<MacAddress> mac; ///< of the pod's end
 };
+
+/// The link that holds the gateway's addresses: the bridge, or "<bridge>.<vlan>" for pods in a
+/// VLAN.
+std::string gateway_link(const BridgeConfig &config);
 
 /// Errors: 7 names a key with a wrong value, or two that exclude each other; 2 names a key of the
 /// reference plugin that is not supported here.
@@ -34,5 +41,7 @@ Outcome<std::optional<MacAddress>> requested_mac(const NetworkConfig &config,
 
 /// Only the bridge's name, for CHECK and GC.
 std::string bridge_name(const NetworkConfig &config);
+/// Only macspoofchk, for DEL: false if it does not read.
+bool wants_spoof_check(const NetworkConfig &config);
 
 } // namespace sluice::cni

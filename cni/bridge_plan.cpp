@@ -2,6 +2,8 @@
 
 #include "cni/pod_routes.hpp"
 
+#include "cni/names.hpp"
+
 #include <algorithm>
 #include <linux/neighbour.h>
 
@@ -29,13 +31,14 @@ bool stands_against(const LinkAddress &held, const std::vector<InterfaceAddress>
 }
 
 Outcome<> plan_addresses(const BridgeConfig &config, const std::vector<InterfaceAddress> &gateways,
-                         const ObservedBridge &observed, RtnlBatch &batch) {
+                         const std::string &name, const ObservedBridge &observed,
+                         RtnlBatch &batch) {
   for (const auto &held : observed.addresses) {
     if (is_wanted(held, gateways) || !stands_against(held, gateways))
       continue;
     if (!config.force_address)
       return fail(Code::invalid_config,
-                  "bridge \"" + config.bridge + "\" holds the address " + held.address.str() +
+                  "\"" + name + "\" holds the address " + held.address.str() +
                       " where the gateway's must be",
                   "forceAddress: true replaces it");
     batch.add(kernel::DeleteAddress{observed.link->index, held.address});
@@ -45,8 +48,7 @@ Outcome<> plan_addresses(const BridgeConfig &config, const std::vector<Interface
                                   [&](const auto &address) { return address.address == gateway; });
     if (held)
       continue;
-    const auto link =
-        observed.link ? kernel::LinkRef(observed.link->index) : kernel::LinkRef(config.bridge);
+    const auto link = observed.link ? kernel::LinkRef(observed.link->index) : kernel::LinkRef(name);
     batch.add(kernel::AddAddress{.link = link, .address = gateway});
   }
   return {};
@@ -92,20 +94,52 @@ Outcome<RtnlBatch> plan_bridge(const BridgeConfig &config,
     return fail(Code::invalid_config,
                 "bridge is \"" + config.bridge + "\": a link of that name exists and is no bridge",
                 "its kind is \"" + link->kind + "\"");
-  if (!link)
-    batch.add(kernel::CreateBridge{
-        .name = config.bridge, .mtu_bytes = config.mtu_bytes, .mac = mac, .netfilter = netfilter});
+  if (link)
+    SLUICE_PASS(check_vlan_filtering(config.vlans, *link));
+  else
+    batch.add(kernel::CreateBridge{.name = config.bridge,
+                                   .mtu_bytes = config.mtu_bytes,
+                                   .mac = mac,
+                                   .netfilter = netfilter,
+                                   .vlan_filtering = config.vlans.wanted()});
   const bool promiscuous = config.promiscuous && !(link && link->promiscuous);
   if ((link && !link->up) || promiscuous)
     batch.add(kernel::SetLink{.link = config.bridge,
                               .up = true,
                               .promiscuous = promiscuous ? std::optional(true) : std::nullopt});
-  SLUICE_PASS(plan_addresses(config, gateways, observed, batch));
+  if (gateway_link(config) == config.bridge)
+    SLUICE_PASS(plan_addresses(config, gateways, config.bridge, observed, batch));
   return batch;
 }
 
-RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link, IfIndex bridge,
-                         int netns_fd, const AddResult &result) {
+Outcome<RtnlBatch> plan_vlan_gateway(const BridgeConfig &config,
+                                     const std::vector<InterfaceAddress> &gateways,
+                                     const ObservedBridge &observed, const kernel::Link &bridge) {
+  RtnlBatch batch;
+  const auto name = gateway_link(config);
+  if (observed.link && observed.link->kind != "veth")
+    return fail(Code::invalid_config, "\"" + name + "\", where the gateway of VLAN " +
+                                          std::to_string(config.vlans.native) +
+                                          " must be, is no veth");
+  if (!observed.link) {
+    const auto port = gateway_port_name(name);
+    batch.add(kernel::CreateVeth{.name = port,
+                                 .peer_name = name,
+                                 .mtu_bytes = config.mtu_bytes,
+                                 .master = bridge.index,
+                                 .queues = 1});
+    batch.barrier();
+    plan_port_vlans({.native = config.vlans.native}, port, bridge.default_pvid, batch);
+  }
+  if (!observed.link || !observed.link->up)
+    batch.add(kernel::SetLink{.link = name, .up = true});
+  SLUICE_PASS(plan_addresses(config, gateways, name, observed, batch));
+  return batch;
+}
+
+RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link,
+                         const kernel::Link &bridge, IfIndex gateway, int netns_fd,
+                         const AddResult &result) {
   RtnlBatch batch;
   // One queue: a veth has no queueing discipline, and the kernel's default of one queue a CPU makes
   // its birth several times dearer on a large node (docs/design/cni.md).
@@ -115,7 +149,7 @@ RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link, IfInde
                                .mtu_bytes = config.mtu_bytes,
                                .mac = link.host_mac,
                                .peer_mac = link.pod_mac,
-                               .master = bridge,
+                               .master = bridge.index,
                                .queues = 1});
   batch.add(kernel::SetLink{.link = link.host_name, .alias = link.alias});
   if (config.hairpin || config.port_isolation)
@@ -123,14 +157,15 @@ RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link, IfInde
         kernel::SetLink{.link = link.host_name,
                         .hairpin = config.hairpin ? std::optional(true) : std::nullopt,
                         .isolated = config.port_isolation ? std::optional(true) : std::nullopt});
+  plan_port_vlans(config.vlans, link.host_name, bridge.default_pvid, batch);
   if (config.is_gateway)
     for (const auto &ip : result.ips)
       batch.add(kernel::AddNeighbour{
-          .neighbour = {bridge, ip.address.ip, link.pod_mac, NUD_STALE, false}});
+          .neighbour = {gateway, ip.address.ip, link.pod_mac, NUD_STALE, false}});
   return batch;
 }
 
-RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, MacAddress bridge_mac,
+RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, MacAddress gateway_mac,
                         const AddResult &result) {
   RtnlBatch batch;
   if (config.disable_container_interface)
@@ -141,12 +176,13 @@ RtnlBatch plan_pod_link(const BridgeConfig &config, IfIndex link, MacAddress bri
         .link = link, .address = ip.address, .nodad = !config.duplicate_address_detection});
   add_routes(result, link, batch);
   for (const auto &gateway : gateway_addresses(config, result))
-    batch.add(kernel::AddNeighbour{.neighbour = {link, gateway.ip, bridge_mac, NUD_STALE, false}});
+    batch.add(kernel::AddNeighbour{.neighbour = {link, gateway.ip, gateway_mac, NUD_STALE, false}});
   return batch;
 }
 
 AddResult make_result(const BridgeConfig &config, const PodLink &link, const kernel::Link &bridge,
-                      const std::string &sandbox, AddResult addresses, const Dns &dns) {
+                      const kernel::Link &gateway, const std::string &sandbox, AddResult addresses,
+                      const Dns &dns) {
   const auto mtu = config.mtu_bytes != 0 ? config.mtu_bytes : kEthernetMtu;
   addresses.interfaces = {
       {.name = bridge.name, .mac = bridge.mac.str(), .mtu_bytes = bridge.mtu_bytes},
@@ -154,6 +190,9 @@ AddResult make_result(const BridgeConfig &config, const PodLink &link, const ker
       {.name = link.pod_name, .mac = link.pod_mac.str(), .mtu_bytes = mtu, .sandbox = sandbox}};
   for (auto &ip : addresses.ips)
     ip.interface = addresses.interfaces.size() - 1;
+  if (gateway.index != bridge.index)
+    addresses.interfaces.push_back(
+        {.name = gateway.name, .mac = gateway.mac.str(), .mtu_bytes = gateway.mtu_bytes});
   if (!dns.empty())
     addresses.dns = dns;
   return addresses;

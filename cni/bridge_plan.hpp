@@ -12,7 +12,8 @@
 
 namespace sluice::cni {
 
-/// The bridge as the kernel has it; `link` is empty if there is none.
+/// The bridge, or the link that holds the gateway's addresses, as the kernel has it; `link` is
+/// empty if there is none.
 struct ObservedBridge {
   std::optional<kernel::Link> link;
   std::vector<kernel::LinkAddress> addresses;
@@ -35,18 +36,28 @@ Outcome<kernel::RtnlBatch> plan_bridge(const BridgeConfig &config,
                                        const ObservedBridge &observed, MacAddress mac,
                                        bool netfilter);
 
+/// The same for the gateway's link of pods in a VLAN: a veth whose other end is a port of the
+/// bridge in that VLAN.
+Outcome<kernel::RtnlBatch> plan_vlan_gateway(const BridgeConfig &config,
+                                             const std::vector<InterfaceAddress> &gateways,
+                                             const ObservedBridge &observed,
+                                             const kernel::Link &bridge);
+
 /// In the host's namespace: the veth, born with its other end in `netns_fd`, and the neighbour
 /// entries of its addresses, so that the first packet to the pod waits for no ARP. One sendmsg(2).
 kernel::RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link,
-                                 kernel::IfIndex bridge, int netns_fd, const AddResult &result);
+                                 const kernel::Link &bridge, kernel::IfIndex gateway, int netns_fd,
+                                 const AddResult &result);
 
 /// In the pod's namespace: up, addresses, routes, and the gateways' MAC if the bridge is the
 /// gateway. One sendmsg(2).
 kernel::RtnlBatch plan_pod_link(const BridgeConfig &config, kernel::IfIndex link,
-                                MacAddress bridge_mac, const AddResult &result);
+                                MacAddress gateway_mac, const AddResult &result);
 
-/// What ADD answers: bridge, host end, pod's end, and the addresses on the last.
+/// What ADD answers: bridge, host end, pod's end with the addresses, and the gateway's link if it
+/// is not the bridge.
 AddResult make_result(const BridgeConfig &config, const PodLink &link, const kernel::Link &bridge,
-                      const std::string &sandbox, AddResult addresses, const Dns &dns);
+                      const kernel::Link &gateway, const std::string &sandbox, AddResult addresses,
+                      const Dns &dns);
 
 } // namespace sluice::cni

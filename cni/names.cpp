@@ -23,6 +23,10 @@ std::string host_link_name(const std::string &network, const Attachment &attachm
   return "veth" + hex(hash_of(network, attachment), 11);
 }
 
+std::string gateway_port_name(const std::string &gateway) {
+  return "veth" + hex(fnv1a_64(gateway), 11);
+}
+
 std::string host_link_alias(const std::string &network, const Attachment &attachment) {
   return std::string(kAliasPrefix) + network + " " + attachment.container_id + " " +
          attachment.ifname;

@@ -14,6 +14,9 @@ namespace sluice::cni {
 /// "veth" and 11 hexadecimal digits: what NetworkManager and firewalls take for a container's link.
 std::string host_link_name(const std::string &network, const Attachment &attachment);
 
+/// The same form, for the bridge port of the gateway's link `gateway` ("cni0.100").
+std::string gateway_port_name(const std::string &gateway);
+
 /// The IFLA_IFALIAS of the host link: "sluice <network> <container id> <interface>". GC reads it
 /// back.
 std::string host_link_alias(const std::string &network, const Attachment &attachment);

@@ -13,6 +13,7 @@ constexpr std::size_t kLongestComment = 128;
 constexpr std::uint8_t kCommentUdata = 0;      // NFTNL_UDATA_RULE_COMMENT, of tables too
 constexpr std::uint8_t kNetworkUdata = 0x53;   // ours; nft(8) skips types that it does not know
 constexpr std::uint32_t kTranslated = 1U << 5; // IPS_DST_NAT
+constexpr std::uint32_t kSourceMacOffset = 6;  // of an Ethernet header
 constexpr std::uint32_t kAddressType = 3;      // NFT_FIB_RESULT_ADDRTYPE
 
 constexpr std::uint16_t type_of(unsigned message) {
@@ -175,13 +176,19 @@ void Expressions::is_translated() {
   compare(false, bytes_of(0));
 }
 
-void Expressions::jump(const std::string &chain) {
+void Expressions::source_mac(std::span<const std::uint8_t> mac) {
+  payload(NFT_PAYLOAD_LL_HEADER, kSourceMacOffset, static_cast<std::uint32_t>(mac.size()));
+  compare(true, mac);
+}
+
+void Expressions::verdict(int code, const std::string &chain) {
   expression("immediate", [&] {
     number(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
     message_.nest(NFTA_IMMEDIATE_DATA, [&] {
       message_.nest(NFTA_DATA_VERDICT, [&] {
-        number(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(NFT_JUMP));
-        message_.put(NFTA_VERDICT_CHAIN, chain);
+        number(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(code));
+        if (!chain.empty())
+          message_.put(NFTA_VERDICT_CHAIN, chain);
       });
     });
   });
@@ -228,13 +235,19 @@ void Batch::chain(const Table &table, const std::string &name, const std::option
     message.put_u32(NFTA_HOOK_HOOKNUM, htonl(hook->number));
     message.put_u32(NFTA_HOOK_PRIORITY, htonl(static_cast<std::uint32_t>(hook->priority)));
   });
-  message.put(NFTA_CHAIN_TYPE, std::string("nat"));
+  message.put(NFTA_CHAIN_TYPE, std::string(hook->type));
 }
 
 void Batch::flush(const Table &table, const std::string &chain) {
   auto &message = messages_.emplace_back(message_for(NFT_MSG_DELRULE, 0, table.family));
   message.put(NFTA_RULE_TABLE, table.name);
   message.put(NFTA_RULE_CHAIN, chain);
+}
+
+void Batch::remove_chain(const Table &table, const std::string &chain) {
+  auto &message = messages_.emplace_back(message_for(NFT_MSG_DELCHAIN, 0, table.family));
+  message.put(NFTA_CHAIN_TABLE, table.name);
+  message.put(NFTA_CHAIN_NAME, chain);
 }
 
 void Batch::remove(const Table &table, const std::string &chain, std::uint64_t handle) {

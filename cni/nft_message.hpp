@@ -19,7 +19,7 @@ namespace sluice::cni::nft {
 
 using kernel::rtnl::Message;
 
-/// NFPROTO_INET, NFPROTO_IPV4 or NFPROTO_IPV6.
+/// NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 or NFPROTO_BRIDGE.
 struct Table {
   std::uint8_t family = NFPROTO_INET;
   std::string name;
@@ -27,10 +27,11 @@ struct Table {
 
 std::uint8_t family_number(Family family) noexcept;
 
-/// Makes a chain a base chain of type nat.
+/// Makes a chain a base chain.
 struct Hook {
   std::uint32_t number = 0; ///< NF_INET_PRE_ROUTING, ...
   std::int32_t priority = 0;
+  const char *type = "nat"; ///< or "filter"
 };
 inline constexpr std::int32_t kDestinationNat = -100; ///< NF_IP_PRI_NAT_DST
 inline constexpr std::int32_t kSourceNat = 100;       ///< NF_IP_PRI_NAT_SRC
@@ -55,7 +56,11 @@ public:
   void destination_is_local();
   /// The connection's destination was translated.
   void is_translated();
-  void jump(const std::string &chain);
+  /// The frame's source address.
+  void source_mac(std::span<const std::uint8_t> mac);
+  void jump(const std::string &chain) { verdict(NFT_JUMP, chain); }
+  void leave_chain() { verdict(NFT_RETURN, {}); }
+  void drop() { verdict(NF_DROP, {}); }
   void translate_to(const IpAddress &ip, std::uint16_t port);
   void masquerade();
 
@@ -67,6 +72,7 @@ private:
   void payload(std::uint32_t base, std::uint32_t offset, std::uint32_t length);
   void mask(std::span<const std::uint8_t> bits);
   void immediate(std::uint32_t destination, std::span<const std::uint8_t> bytes);
+  void verdict(int code, const std::string &chain);
   void address(unsigned offset, const Cidr &network, bool inside);
 
   Message &message_;
@@ -82,6 +88,8 @@ public:
   void table(const Table &table, const std::string &comment = {});
   void chain(const Table &table, const std::string &name, const std::optional<Hook> &hook = {});
   void flush(const Table &table, const std::string &chain);
+  /// It must have no rule and nobody who jumps to it.
+  void remove_chain(const Table &table, const std::string &chain);
   void append(const Table &table, const std::string &chain, const Fill &fill,
               const RuleNote &note = {});
   /// At the head of the chain.

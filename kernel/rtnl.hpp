@@ -36,11 +36,13 @@ struct Link {
   bool promiscuous = false;
   bool all_multicast = false; ///< IFF_ALLMULTI
   std::uint32_t tx_queue_packets = 0;
-  std::optional<IfIndex> master;    ///< the bridge it is a port of
-  std::optional<IfIndex> peer;      ///< IFLA_LINK: the other end of a veth, in its own namespace
-  std::optional<int> peer_netns_id; ///< IFLA_LINK_NETNSID
-  bool hairpin = false;             ///< bridge port flag; false for what is no port
-  bool netfilter = false;           ///< of a bridge: br_netfilter is on for IPv4 and IPv6
+  std::optional<IfIndex> master;      ///< the bridge it is a port of
+  std::optional<IfIndex> peer;        ///< IFLA_LINK: the other end of a veth, in its own namespace
+  std::optional<int> peer_netns_id;   ///< IFLA_LINK_NETNSID
+  bool hairpin = false;               ///< bridge port flag; false for what is no port
+  bool netfilter = false;             ///< of a bridge: br_netfilter is on for IPv4 and IPv6
+  std::optional<bool> vlan_filtering; ///< of a bridge; nullopt if the kernel cannot filter VLANs
+  std::uint16_t default_pvid = 0;     ///< of a bridge: the VLAN that new ports join; 0: none
   friend bool operator==(const Link &, const Link &) = default;
 };
 
@@ -95,6 +97,8 @@ struct CreateBridge {
   /// Packets that it forwards between its ports pass iptables, nftables and conntrack of IP
   /// (br_netfilter), whatever the namespace's sysctl says.
   bool netfilter = false;
+  /// EOPNOTSUPP, and no bridge, without CONFIG_BRIDGE_VLAN_FILTERING.
+  bool vlan_filtering = false;
 };
 /// Both ends in one message; the peer is born in `peer_netns_fd` (never moved: a move costs an
 /// rcu_barrier, reference cni.md 3.2). IFF_UP on the peer is refused by the kernel here: bring it
@@ -164,9 +168,21 @@ struct AddNeighbour {
 struct DeleteNeighbour {
   Neighbour neighbour;
 };
+/// RTM_SETLINK of the bridge family: a port joins a VLAN, 1 to 4094.
+struct AddPortVlan {
+  LinkRef port;
+  std::uint16_t vlan = 0;
+  bool native = false; ///< frames without a tag belong to it, in both directions (PVID, untagged)
+};
+/// ENOENT if the port is not in it.
+struct DeletePortVlan {
+  LinkRef port;
+  std::uint16_t vlan = 0;
+};
 
-using RtnlOp = std::variant<CreateBridge, CreateVeth, SetLink, DeleteLink, AddAddress,
-                            DeleteAddress, AddRoute, DeleteRoute, AddNeighbour, DeleteNeighbour>;
+using RtnlOp =
+    std::variant<CreateBridge, CreateVeth, SetLink, DeleteLink, AddAddress, DeleteAddress, AddRoute,
+                 DeleteRoute, AddNeighbour, DeleteNeighbour, AddPortVlan, DeletePortVlan>;
 
 /// In the words of ip(8): "route add 10.244.1.0/24 via 192.0.2.12 proto 83".
 std::string to_string(const RtnlOp &op);

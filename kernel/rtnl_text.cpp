@@ -63,7 +63,7 @@ struct Writer {
     return "link add " + op.name + " type bridge" + number_if(" mtu ", op.mtu_bytes) +
            (op.mac ? " address " + op.mac->str() : "") + (op.up ? " up" : "") +
            (op.netfilter ? " nf_call_iptables 1 nf_call_ip6tables 1" : "") +
-           text_if(" alias ", op.alias);
+           (op.vlan_filtering ? " vlan_filtering 1" : "") + text_if(" alias ", op.alias);
   }
   std::string operator()(const CreateVeth &op) const {
     return "link add " + op.name + (op.index ? " index " + std::to_string(op.index->value) : "") +
@@ -108,6 +108,13 @@ struct Writer {
   std::string operator()(const DeleteRoute &op) const { return str("del", op.route, ""); }
   std::string operator()(const AddNeighbour &op) const { return str("replace", op.neighbour); }
   std::string operator()(const DeleteNeighbour &op) const { return str("del", op.neighbour); }
+  std::string operator()(const AddPortVlan &op) const {
+    return "bridge vlan add dev " + name_of(op.port) + " vid " + std::to_string(op.vlan) +
+           (op.native ? " pvid untagged" : "");
+  }
+  std::string operator()(const DeletePortVlan &op) const {
+    return "bridge vlan del dev " + name_of(op.port) + " vid " + std::to_string(op.vlan);
+  }
 };
 
 } // namespace

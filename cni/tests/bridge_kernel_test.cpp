@@ -232,7 +232,6 @@ const RefusedCase kRefused[] = {
     {"mtu of another type", R"("mtu":"1500",)", kRange, 7, "mtu is \\\"1500\\\"", __LINE__},
     {"hairpin and promiscuous", R"("hairpinMode":true,"promiscMode":true,)", kRange, 7,
      "hairpinMode and promiscMode", __LINE__},
-    {"a VLAN", R"("vlan":100,)", kRange, 2, "vlan is 100", __LINE__},
     {"a VLAN out of range", R"("vlan":5000,)", kRange, 7, "vlan is 5000", __LINE__},
     {"an unknown masquerade back end", R"("ipMasqBackend":"ipchains",)", kRange, 7,
      "ipMasqBackend is \\\"ipchains\\\"", __LINE__},

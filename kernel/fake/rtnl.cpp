@@ -80,6 +80,8 @@ struct Rtnl::Operation {
     link.up = op.up;
     link.alias = op.alias;
     link.netfilter = op.netfilter;
+    if (op.vlan_filtering)
+      link.vlan_filtering = true;
     if (op.mtu_bytes != 0)
       link.mtu_bytes = op.mtu_bytes;
     link.mac = op.mac.value_or(link.mac);
@@ -289,6 +291,16 @@ struct Rtnl::Operation {
     state.neighbours_.push_back(op.neighbour);
     return 0;
   }
+  // The memberships themselves are not kept: nothing reads them back.
+  int operator()(const AddPortVlan &op) const { return change_vlans(op.port); }
+  int operator()(const DeletePortVlan &op) const { return change_vlans(op.port); }
+  int change_vlans(const LinkRef &port) const {
+    const auto *link = find(port);
+    if (!link)
+      return ENODEV;
+    return link->master ? 0 : EOPNOTSUPP;
+  }
+
   int operator()(const DeleteNeighbour &op) const {
     if (!find(op.neighbour.link))
       return ENODEV;

@@ -35,6 +35,7 @@ public:
 
   nlattr *operator[](int type) const { return table_[static_cast<std::size_t>(type)]; }
   std::uint8_t u8(int type) const { return number<std::uint8_t>(type); }
+  std::uint16_t u16(int type) const { return number<std::uint16_t>(type); }
   std::uint32_t u32(int type) const { return number<std::uint32_t>(type); }
   std::string text(int type) const {
     auto *a = (*this)[type];
@@ -157,6 +158,10 @@ std::optional<Link> decode_link(const nlmsghdr &message) {
     const auto bridge = Attributes<IFLA_BR_MAX>::inside(info[IFLA_INFO_DATA]);
     link.netfilter =
         bridge.u8(IFLA_BR_NF_CALL_IPTABLES) != 0 && bridge.u8(IFLA_BR_NF_CALL_IP6TABLES) != 0;
+    // Told in any case; the default VLAN only by a kernel that can filter.
+    if (bridge[IFLA_BR_VLAN_DEFAULT_PVID])
+      link.vlan_filtering = bridge.u8(IFLA_BR_VLAN_FILTERING) != 0;
+    link.default_pvid = bridge.u16(IFLA_BR_VLAN_DEFAULT_PVID);
   }
   if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge")
     link.hairpin =

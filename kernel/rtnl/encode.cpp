@@ -1,6 +1,7 @@
 #include "kernel/rtnl/encode.hpp"
 
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -32,8 +33,13 @@ public:
       message.put(IFLA_ADDRESS, *op.mac);
     message.nest(IFLA_LINKINFO, [&] {
       message.put(IFLA_INFO_KIND, std::string("bridge"));
-      if (op.netfilter)
-        put_netfilter(message, true);
+      if (op.netfilter || op.vlan_filtering)
+        message.nest(IFLA_INFO_DATA, [&] {
+          if (op.netfilter)
+            put_netfilter(message, true);
+          if (op.vlan_filtering)
+            message.put_u8(IFLA_BR_VLAN_FILTERING, 1);
+        });
     });
     return with_alias(std::move(message), op.name, op.alias);
   }
@@ -147,6 +153,16 @@ public:
 
   Result<std::vector<Message>> operator()(const DeleteNeighbour &op) const {
     return one(neighbour_message(RTM_DELNEIGH, 0, op.neighbour));
+  }
+
+  Result<std::vector<Message>> operator()(const AddPortVlan &op) const {
+    const unsigned flags =
+        op.native ? unsigned{BRIDGE_VLAN_INFO_PVID} | unsigned{BRIDGE_VLAN_INFO_UNTAGGED} : 0U;
+    return one(port_vlan_message(RTM_SETLINK, op.port, op.vlan, flags));
+  }
+
+  Result<std::vector<Message>> operator()(const DeletePortVlan &op) const {
+    return one(port_vlan_message(RTM_DELLINK, op.port, op.vlan, 0));
   }
 
 private:
@@ -267,16 +283,14 @@ private:
   }
 
   static void put_netfilter(Message &message, bool on) {
-    message.nest(IFLA_INFO_DATA, [&] {
-      message.put_u8(IFLA_BR_NF_CALL_IPTABLES, on ? 1 : 0);
-      message.put_u8(IFLA_BR_NF_CALL_IP6TABLES, on ? 1 : 0);
-    });
+    message.put_u8(IFLA_BR_NF_CALL_IPTABLES, on ? 1 : 0);
+    message.put_u8(IFLA_BR_NF_CALL_IP6TABLES, on ? 1 : 0);
   }
   Message bridge_change(const SetLink &op) const {
     auto message = change_of(op, ifinfomsg{});
     message.nest(IFLA_LINKINFO, [&] {
       message.put(IFLA_INFO_KIND, std::string("bridge"));
-      put_netfilter(message, *op.netfilter);
+      message.nest(IFLA_INFO_DATA, [&] { put_netfilter(message, *op.netfilter); });
     });
     return message;
   }
@@ -350,6 +364,22 @@ private:
     return message;
   }
 
+  Message port_vlan_message(std::uint16_t type, const LinkRef &port, std::uint16_t vlan,
+                            unsigned flags) const {
+    ifinfomsg header{};
+    header.ifi_family = AF_BRIDGE;
+    header.ifi_index = static_cast<int>(index_of(port));
+    Message message(type, 0, header);
+    bridge_vlan_info info{};
+    info.flags = static_cast<std::uint16_t>(flags);
+    info.vid = vlan;
+    message.nest(IFLA_AF_SPEC, [&] {
+      message.put(IFLA_BRIDGE_VLAN_INFO,
+                  std::span(reinterpret_cast<const std::uint8_t *>(&info), sizeof info));
+    });
+    return message;
+  }
+
   const Indexes &indexes_;
 };
 
@@ -376,6 +406,10 @@ std::vector<std::string> names_to_resolve(const RtnlOp &op) {
   } else if (const auto *route = std::get_if<AddRoute>(&op)) {
     if (route->route.link.value == 0 && route->link_name)
       want(LinkRef(*route->link_name));
+  } else if (const auto *vlan = std::get_if<AddPortVlan>(&op)) {
+    want(vlan->port);
+  } else if (const auto *gone = std::get_if<DeletePortVlan>(&op)) {
+    want(gone->port);
   }
   return names;
 }

@@ -103,6 +103,24 @@ TEST(kernel_rtnl_codec, what_is_encoded_is_decoded) {
   EXPECT_EQ(veth->mtu_bytes, 1400U);
 }
 
+TEST(kernel_rtnl_codec, a_port_joins_a_vlan_in_the_words_of_the_bridge_family) {
+  const auto body = [](const RtnlOp &op) {
+    auto bytes = message_of(op);
+    bytes.erase(bytes.begin(), bytes.begin() + NLMSG_HDRLEN);
+    return bytes;
+  };
+  // ifinfomsg{AF_BRIDGE, index 3}, IFLA_AF_SPEC { IFLA_BRIDGE_VLAN_INFO { flags, vid } }
+  const Bytes access = {7, 0, 0,  0, 3,  0,   0, 0, 0, 0, 0, 0, 0,   0,
+                        0, 0, 12, 0, 26, 128, 8, 0, 2, 0, 6, 0, 100, 0};
+  EXPECT_EQ(body(AddPortVlan{.port = IfIndex(3), .vlan = 100, .native = true}), access);
+  EXPECT_EQ(header_of(message_of(AddPortVlan{.port = "br", .vlan = 7})).nlmsg_type, RTM_SETLINK);
+  auto tagged = access;
+  tagged[24] = 0;
+  EXPECT_EQ(body(AddPortVlan{.port = "br", .vlan = 100}), tagged);
+  EXPECT_EQ(body(DeletePortVlan{.port = "br", .vlan = 100}), tagged);
+  EXPECT_EQ(header_of(message_of(DeletePortVlan{.port = "br", .vlan = 7})).nlmsg_type, RTM_DELLINK);
+}
+
 TEST(kernel_rtnl_codec, each_next_hop_is_a_route) {
   const auto routes = decode_routes(header_of(multipath_message()));
   ASSERT_EQ(routes.size(), 2U);
