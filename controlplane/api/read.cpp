@@ -24,10 +24,10 @@ ApiResult<std::uint64_t> limit_of(const Call &call) {
 } // namespace
 
 ApiResult<Selection> selection_of(const Call &call) {
-  auto labels = LabelSelector::parse(call.parameter("labelSelector"));
+  auto labels = parse_label_selector(call.parameter("labelSelector"));
   if (!labels)
     return refuse(labels.error());
-  auto fields = FieldSelector::parse(call.parameter("fieldSelector"), *call.route.type);
+  auto fields = parse_field_selector(call.parameter("fieldSelector"), *call.route.type);
   if (!fields)
     return refuse(fields.error());
   return Selection{call.route.namespace_, std::move(*labels), std::move(*fields)};

@@ -44,8 +44,8 @@ using StoredPtr = std::shared_ptr<const Stored>;
 /// True if the object is in `namespace_` (empty: all) and both selectors take it.
 struct Selection {
   std::string namespace_;
-  LabelSelector labels;
-  FieldSelector fields;
+  kube::LabelMatcher labels;
+  kube::FieldMatcher fields;
   bool matches(const ResourceType &type, const Stored &object) const;
 };
 

@@ -1,52 +1,17 @@
 #pragma once
-// labelSelector= and fieldSelector= of the query string.
+// labelSelector= and fieldSelector= of the query string, with the API's errors.
 
 #include "controlplane/registry/api_error.hpp"
-
-#include <map>
+#include "kube/field_selector.hpp"
+#include "kube/label_selector.hpp"
 
 namespace sluice::controlplane {
 
-using Labels = std::map<std::string, std::string, std::less<>>;
+using kube::Labels;
 
-/// `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>3,m<9`. A value.
-class LabelSelector {
-public:
-  /// Matches everything.
-  LabelSelector() = default;
-  static ApiResult<LabelSelector> parse(std::string_view text);
-  bool matches(const Labels &labels) const;
-  bool empty() const noexcept { return terms_.empty(); }
-
-private:
-  enum class Operator : std::uint8_t { in, not_in, exists, absent, greater, less };
-  struct Term {
-    std::string key;
-    Operator op;
-    std::vector<std::string> values;
-  };
-  static ApiResult<Term> parse_term(std::string_view text);
-  static bool matches(const Term &term, const Labels &labels);
-  std::vector<Term> terms_;
-};
-
-/// `a=b,c==d,e!=f`; values may hold `\,`, `\=` and `\\`. A value.
-class FieldSelector {
-public:
-  struct Term {
-    std::string field, value;
-    bool equal = true;
-  };
-  FieldSelector() = default;
-  /// 400 "field label not supported: x" if `type` has no such label.
-  static ApiResult<FieldSelector> parse(std::string_view text, const ResourceType &type);
-  const std::vector<Term> &terms() const noexcept { return terms_; }
-  bool empty() const noexcept { return terms_.empty(); }
-  /// The value that metadata.name must have, if the selector says so.
-  std::optional<std::string> required(std::string_view field) const;
-
-private:
-  std::vector<Term> terms_;
-};
+/// 400 with what cannot be parsed.
+ApiResult<kube::LabelMatcher> parse_label_selector(std::string_view text);
+/// 400; "field label not supported: x" if `type` has no such label.
+ApiResult<kube::FieldMatcher> parse_field_selector(std::string_view text, const ResourceType &type);
 
 } // namespace sluice::controlplane

@@ -79,7 +79,7 @@ ListResult page_of(const std::map<Key, StoredPtr> &objects, const ResourceType &
   if (!more)
     return result;
   result.continueToken = ContinueToken{version, result.items.back()->key}.str();
-  if (wanted.labels.empty() && wanted.fields.empty()) {
+  if (wanted.labels.everything() && wanted.fields.everything()) {
     const auto same_namespace = [&wanted](const auto &other) {
       return wanted.namespace_.empty() || other.first.namespace_ == wanted.namespace_;
     };

@@ -15,7 +15,7 @@ bool Selection::matches(const ResourceType &type, const Stored &object) const {
     return false;
   if (!labels.matches(object.labels))
     return false;
-  const auto value_of = [&](const std::string &field) -> std::string_view {
+  return fields.matches([&](const std::string &field) -> std::string {
     if (field == "metadata.name")
       return object.key.name;
     if (field == "metadata.namespace")
@@ -24,9 +24,6 @@ bool Selection::matches(const ResourceType &type, const Stored &object) const {
       if (type.fieldLabels[i].name == field)
         return object.fields[i];
     return {};
-  };
-  return std::all_of(fields.terms().begin(), fields.terms().end(), [&](const auto &term) {
-    return (value_of(term.field) == term.value) == term.equal;
   });
 }
 

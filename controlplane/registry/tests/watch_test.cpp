@@ -90,7 +90,7 @@ TEST_F(controlplane_watch, from_a_version_sends_what_came_after_it) {
 TEST_F(controlplane_watch, a_selector_turns_leaving_into_deletion_and_entering_into_addition) {
   must_create("ConfigMap", config("a"));
   WatchOptions options;
-  options.selection.labels = *LabelSelector::parse("app=web");
+  options.selection.labels = *parse_label_selector("app=web");
   watch(options);
   set_label("a", "web");
   set_label("a", "db");
