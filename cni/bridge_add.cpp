@@ -117,6 +117,8 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
       (void)remove_spoof_check(attachment);
     return fail(std::move(done.error()));
   }
+  if (!config.disable_container_interface)
+    settle_host_link(link);
   return make_result(config, link, bridge, gateway, request.environment.netns, std::move(addresses),
                      request.config.dns);
 }

@@ -17,10 +17,7 @@ Outcome<> refuse_unsupported(const ObjectReader &top) {
                     ", which is not supported",
                 known);
   };
-  std::string mode = "bridge", backend = "nftables", policy = "none";
-  SLUICE_PASS(top.read("mode", mode));
-  if (mode != "bridge")
-    return refuse("mode", "supported is \"bridge\"");
+  std::string backend = "nftables", policy = "none";
   SLUICE_PASS(top.read("ipMasqBackend", backend));
   if (backend != "nftables" && backend != "iptables")
     return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));

@@ -29,7 +29,9 @@ Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodL
   const auto doing = "set up host link \"" + link.host_name + "\"";
   SLUICE_ASSIGN(const auto host, rtnl.read_link(link.host_name), doing);
   SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host.index, addresses)), doing);
-  return namespaces.in_pod([&] { return set_up_pod(config, link, addresses); });
+  SLUICE_PASS(namespaces.in_pod([&] { return set_up_pod(config, link, addresses); }));
+  settle_host_link(link);
+  return {};
 }
 
 /// On an error nothing of the pod is left.

@@ -19,7 +19,7 @@ Outcome<> refuse_if_asked(const ObjectReader &top, const char *key) {
 }
 
 /// A key that would change nothing (bridge, isGateway, hairpinMode) may stay when the mode changes.
-Outcome<> refuse_unsupported(const ObjectReader &top) {
+Outcome<> refuse_matters_of_bridges(const ObjectReader &top) {
   for (const auto *key :
        {"promiscMode", "portIsolation", "disableContainerInterface", "macspoofchk"})
     SLUICE_PASS(refuse_if_asked(top, key));
@@ -52,16 +52,18 @@ Outcome<DirectConfig> parse_direct_config(const NetworkConfig &network, std::str
                 "ipam.type is missing: a pod that is routed to needs an address");
   std::string backend = "nftables";
   SLUICE_PASS(top.read("ipMasqBackend", backend));
-  if (backend != "nftables")
-    return fail(Code::unsupported_field,
-                "ipMasqBackend is \"" + backend + "\", which is not supported",
-                "supported is \"nftables\"");
+  if (backend != "nftables" && backend != "iptables")
+    return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));
   SLUICE_PASS(top.read("ipMasq", config.ip_masq));
   SLUICE_TAKE(const auto mtu, top.number("mtu", 0, kMaxMtu));
   config.mtu_bytes = static_cast<std::uint32_t>(mtu.value_or(0));
   if (layout == Layout::ptp)
     return config;
-  SLUICE_PASS(refuse_unsupported(top));
+  SLUICE_PASS(refuse_matters_of_bridges(top));
+  std::string policy = "none";
+  SLUICE_PASS(top.read("policy", policy));
+  if (policy != "none")
+    return fail(Code::unsupported_field, "policy is \"" + policy + "\", which is not supported");
   SLUICE_PASS(top.read("enabledad", config.duplicate_address_detection));
   SLUICE_TAKE(config.mac, requested_mac(network, args));
   return config;

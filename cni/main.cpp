@@ -1,12 +1,12 @@
 // One program with several names: what it does follows from the name that it was called by.
 
-#include "cni/bridge.hpp"
 #include "cni/direct.hpp"
 #include "cni/flannel.hpp"
 #include "cni/loopback.hpp"
 #include "cni/portmap/plugin.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
+#include "cni/sluice_plugin.hpp"
 #include "cni/tuning.hpp"
 #include "ipam/plugin.hpp"
 
@@ -25,10 +25,6 @@ std::string_view base_name(std::string_view path) {
 template <class Made> std::unique_ptr<Plugin> make(std::string_view name) {
   return std::make_unique<Made>(name);
 }
-std::unique_ptr<Plugin> make_bridge(std::string_view name) {
-  return std::make_unique<BridgePlugin>(name, name == "sluice");
-}
-
 std::unique_ptr<Plugin> make_ptp(std::string_view name) {
   return std::make_unique<DirectPlugin>(name, Layout::ptp);
 }
@@ -44,12 +40,12 @@ struct Entry {
   std::unique_ptr<Plugin> (*make)(std::string_view name);
 };
 constexpr Entry kPlugins[] = {
-    {"sluice", make_bridge},
+    {"sluice", make<SluicePlugin>},
     {"sluice-ipam", make<ipam::IpamPlugin>},
     {"host-local", make<ipam::IpamPlugin>},
     {"flannel", make_flannel},
     {"tuning", make<TuningPlugin>},
-    {"bridge", make_bridge},
+    {"bridge", make<SluicePlugin>},
     {"ptp", make_ptp},
     {"loopback", make<LoopbackPlugin>},
     {"portmap", make<PortmapPlugin>},
@@ -59,7 +55,7 @@ std::unique_ptr<Plugin> plugin_named(std::string_view name) {
   for (const auto &entry : kPlugins)
     if (entry.name == name)
       return entry.make(name);
-  return make_bridge(name);
+  return make<SluicePlugin>(name);
 }
 
 /// Nobody read the result, so nobody knows of the interface: take it back.
