@@ -1,5 +1,6 @@
 // One program with several names: what it does follows from the name that it was called by.
 
+#include "cni/bandwidth.hpp"
 #include "cni/direct.hpp"
 #include "cni/flannel.hpp"
 #include "cni/loopback.hpp"
@@ -43,6 +44,7 @@ constexpr Entry kPlugins[] = {
     {"sluice", make<SluicePlugin>},
     {"sluice-ipam", make<ipam::IpamPlugin>},
     {"host-local", make<ipam::IpamPlugin>},
+    {"bandwidth", make<BandwidthPlugin>},
     {"flannel", make_flannel},
     {"tuning", make<TuningPlugin>},
     {"bridge", make<SluicePlugin>},

@@ -6,7 +6,12 @@ namespace {
 constexpr Version kFirstWithCheck{0, 4, 0};
 constexpr Version kFirstWithStatusAndGc{1, 1, 0};
 
-Outcome<> require_version(const NetworkConfig &config, Command command) {
+Outcome<> require_version(const Plugin &plugin, const NetworkConfig &config, Command command) {
+  if (config.version < plugin.oldest_version())
+    return fail(Code::incompatible_version,
+                "cniVersion \"" + config.version.str() + "\" is not supported by " +
+                    std::string(plugin.name()),
+                "supported are " + supported_versions_text(plugin.oldest_version()));
   const auto first = command == Command::check                              ? kFirstWithCheck
                      : command == Command::status || command == Command::gc ? kFirstWithStatusAndGc
                                                                             : kOldestVersion;
@@ -48,7 +53,7 @@ Outcome<std::string> run_verb(const Plugin &plugin, const Request &request) {
   case Command::version:
     break;
   }
-  return version_answer(kLatestVersion);
+  return version_answer(kLatestVersion, plugin.oldest_version());
 }
 
 /// `version` is set as soon as it is known, so that an error about the rest can carry it.
@@ -58,20 +63,21 @@ Outcome<std::string> serve(const Plugin &plugin, const Variables &variables,
   SLUICE_TAKE(request.environment, parse_environment(variables));
   const auto command = request.environment.command;
   if (command == Command::version)
-    return version_answer(kLatestVersion);
+    return version_answer(kLatestVersion, plugin.oldest_version());
   SLUICE_TAKE(auto text, read_input());
   version = read_version(text);
   SLUICE_TAKE(request.config,
               parse_config(std::move(text),
                            command == Command::del ? Strictness::lenient : Strictness::strict));
-  SLUICE_PASS(require_version(request.config, command));
+  SLUICE_PASS(require_version(plugin, request.config, command));
   request.variables = variables;
   return run_verb(plugin, request);
 }
 
 std::string about(const Plugin &plugin) {
   return "CNI plugin " + std::string(plugin.name()) +
-         " of Sluice\nCNI protocol versions supported: " + supported_versions_text() + "\n";
+         " of Sluice\nCNI protocol versions supported: " +
+         supported_versions_text(plugin.oldest_version()) + "\n";
 }
 
 } // namespace

@@ -22,6 +22,8 @@ class Plugin {
 public:
   virtual ~Plugin() = default;
   virtual std::string_view name() const = 0;
+  /// Older configurations are refused before the plugin sees them, and VERSION does not list them.
+  virtual Version oldest_version() const { return kOldestVersion; }
   /// Any failure must leave nothing behind.
   virtual Outcome<AddResult> add(const Request &request) const = 0;
   /// What is gone already is no error. `request.config` was read leniently.

@@ -32,17 +32,19 @@ bool is_supported(const Version &version) noexcept {
          kSupportedVersions.end();
 }
 
-std::string supported_versions_text() {
+std::string supported_versions_text(const Version &oldest) {
   std::string text;
   for (const auto &version : kSupportedVersions)
-    text += (text.empty() ? "" : ", ") + version.str();
+    if (version >= oldest)
+      text += (text.empty() ? "" : ", ") + version.str();
   return text;
 }
 
-std::string version_answer(const Version &asked) {
+std::string version_answer(const Version &asked, const Version &oldest) {
   std::string text = "{\"cniVersion\":\"" + asked.str() + "\",\"supportedVersions\":[";
   for (const auto &version : kSupportedVersions)
-    text += (&version == kSupportedVersions.data() ? "\"" : ",\"") + version.str() + "\"";
+    if (version >= oldest)
+      text += (version == oldest ? "\"" : ",\"") + version.str() + "\"";
   return text + "]}";
 }
 

@@ -25,9 +25,9 @@ inline constexpr Version kOldestVersion = kSupportedVersions.front();
 /// One to three decimal numbers between dots ("1.0" is 1.0.0); nullopt for anything else.
 std::optional<Version> parse_version(std::string_view text);
 bool is_supported(const Version &version) noexcept;
-/// "0.1.0, 0.2.0, ..., 1.1.0"
-std::string supported_versions_text();
+/// "0.1.0, 0.2.0, ..., 1.1.0", from `oldest` on.
+std::string supported_versions_text(const Version &oldest = kOldestVersion);
 /// The answer to VERSION, in JSON; `asked` is the version of the request (CNI SPEC 1.1 §2 VERSION).
-std::string version_answer(const Version &asked);
+std::string version_answer(const Version &asked, const Version &oldest = kOldestVersion);
 
 } // namespace sluice::cni

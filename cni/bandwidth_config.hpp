@@ -1,0 +1,42 @@
+#pragma once
+// The keys of `bandwidth`, and the token buckets that follow from them. Pure.
+
+#include "cni/protocol/config.hpp"
+#include "kernel/rtnl.hpp"
+
+#include <optional>
+#include <string>
+
+namespace sluice::cni {
+
+/// A token bucket as the kernel has it (tc-tbf(8)).
+struct TokenBucket {
+  std::uint64_t rate_bytes = 0;   ///< a second
+  std::uint32_t limit_bytes = 0;  ///< of packets that wait: 25 ms at this rate, and the burst
+  std::uint32_t buffer_ticks = 0; ///< how long the burst takes at this rate, in 64 ns
+  friend bool operator==(const TokenBucket &, const TokenBucket &) = default;
+};
+
+struct BandwidthConfig {
+  std::optional<TokenBucket> ingress, egress; ///< as the container sees it
+  bool empty() const noexcept { return !ingress && !egress; }
+};
+
+/// Keys of the configuration win over runtimeConfig.bandwidth as a whole. Errors: 7 a wrong value,
+/// or a rate without its burst; 2 a key that is not supported.
+Outcome<BandwidthConfig> parse_bandwidth_config(const NetworkConfig &config);
+
+/// `rate_bits` at least 8, `burst_bits` less than 8 * (2^32 - 1).
+TokenBucket token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits);
+/// The kernel keeps no burst longer than 2^32 ns.
+bool same_in_kernel(const TokenBucket &wanted, const TokenBucket &kernel);
+
+/// The device that a container's outgoing packets are sent through to be slowed down: "bwp" and 12
+/// digits of SHA-512(network, container id), as the reference plugin names it.
+std::string shaping_device(const std::string &network, const std::string &container_id);
+
+/// The host's end among the previous plugins' interfaces: the one that `peer` is. Code 7 if there
+/// is none.
+Outcome<Interface> host_end(const AddResult &previous, const kernel::Link &peer);
+
+} // namespace sluice::cni
