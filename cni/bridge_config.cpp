@@ -8,22 +8,12 @@ namespace {
 constexpr std::int64_t kMaxMtu = 65535;
 constexpr std::size_t kMaxNameLength = 15;
 
-/// A key that asks for something that we do not do must not be passed over: the pod would run with
-/// less than was asked for.
-Outcome<> refuse_unsupported(const ObjectReader &top) {
-  const auto refuse = [&](const char *key, const std::string &known) -> Outcome<> {
-    return fail(Code::unsupported_field,
-                std::string(key) + " is " + to_text(*find_member(top.json(), key)) +
-                    ", which is not supported",
-                known);
-  };
-  std::string backend = "nftables", policy = "none";
+/// Both names are taken, and nftables does the work.
+Outcome<> check_back_end(const ObjectReader &top) {
+  std::string backend = "nftables";
   SLUICE_PASS(top.read("ipMasqBackend", backend));
   if (backend != "nftables" && backend != "iptables")
     return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));
-  SLUICE_PASS(top.read("policy", policy));
-  if (policy != "none")
-    return refuse("policy", "supported is \"none\"");
   return {};
 }
 
@@ -65,7 +55,7 @@ Outcome<> check_combinations(const BridgeConfig &config, const NetworkConfig &ne
 Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &network, std::string_view args) {
   BridgeConfig config;
   const auto top = top_of(network);
-  SLUICE_PASS(refuse_unsupported(top));
+  SLUICE_PASS(check_back_end(top));
   SLUICE_PASS(top.read("bridge", config.bridge));
   SLUICE_PASS(top.read("isGateway", config.is_gateway));
   SLUICE_PASS(top.read("isDefaultGateway", config.is_default_gateway));

@@ -60,10 +60,6 @@ Outcome<DirectConfig> parse_direct_config(const NetworkConfig &network, std::str
   if (layout == Layout::ptp)
     return config;
   SLUICE_PASS(refuse_matters_of_bridges(top));
-  std::string policy = "none";
-  SLUICE_PASS(top.read("policy", policy));
-  if (policy != "none")
-    return fail(Code::unsupported_field, "policy is \"" + policy + "\", which is not supported");
   SLUICE_PASS(top.read("enabledad", config.duplicate_address_detection));
   SLUICE_TAKE(config.mac, requested_mac(network, args));
   return config;

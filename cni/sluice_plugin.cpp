@@ -1,6 +1,10 @@
 #include "cni/sluice_plugin.hpp"
 
 #include "cni/direct.hpp"
+#include "cni/policy_agent.hpp"
+#include "cni/protocol/exec.hpp"
+
+#include <unistd.h>
 
 namespace sluice::cni {
 
@@ -18,12 +22,32 @@ Outcome<std::unique_ptr<Plugin>> SluicePlugin::connector(const NetworkConfig &co
 }
 
 Outcome<AddResult> SluicePlugin::add(const Request &request) const {
+  SLUICE_TAKE(const auto policy, parse_policy_config(request.config));
   SLUICE_TAKE(const auto plugin, connector(request.config));
-  return plugin->add(request);
+  SLUICE_TAKE(auto result, plugin->add(request));
+  if (policy.mode == PolicyMode::none)
+    return result;
+  auto done = ask_policy_agent(policy.socket, pod_added_line(request, result));
+  if (done)
+    return result;
+  if (policy.mode == PolicyMode::require) {
+    (void)del(request);
+    return fail(std::move(done.error()).in("policy is \"require\""));
+  }
+  (void)write_all(STDERR_FILENO,
+                  "sluice: container " + request.environment.attachment.container_id +
+                      " goes on without its policies: " + done.error().message() + "\n");
+  return result;
 }
 
 // A pod may have been connected in the other mode: the bridge's way removes all that either made.
-Outcome<> SluicePlugin::del(const Request &request) const { return bridge().del(request); }
+Outcome<> SluicePlugin::del(const Request &request) const {
+  SLUICE_PASS(bridge().del(request));
+  if (const auto policy = parse_policy_config(request.config);
+      policy && policy->mode != PolicyMode::none)
+    tell_policy_agent(policy->socket, pod_removed_line(request));
+  return {};
+}
 
 Outcome<> SluicePlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto plugin, connector(request.config));
@@ -31,6 +55,9 @@ Outcome<> SluicePlugin::check(const Request &request) const {
 }
 
 Outcome<> SluicePlugin::status(const Request &request) const {
+  SLUICE_TAKE(const auto policy, parse_policy_config(request.config));
+  if (policy.mode == PolicyMode::require)
+    SLUICE_PASS(policy_agent_status(policy.socket));
   SLUICE_TAKE(const auto plugin, connector(request.config));
   return plugin->status(request);
 }

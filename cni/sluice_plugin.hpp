@@ -1,5 +1,6 @@
 #pragma once
-// The plugin `sluice`: it connects pods by a bridge or by routes, as the key `mode` says.
+// The plugin `sluice`: it connects pods by a bridge or by routes, as the key `mode` says, and tells
+// the policy agent of them, as the key `policy` says.
 
 #include "cni/bridge.hpp"
 
