@@ -1,12 +1,14 @@
 #include "cni/detach.hpp"
 
 #include "cni/ipam_client.hpp"
+#include "cni/legacy_masquerade.hpp"
 #include "cni/pod_link.hpp"
 
 namespace sluice::cni {
 
 Outcome<> detach(const Request &request) {
   SLUICE_PASS(remove_interface(request));
+  SLUICE_PASS(remove_legacy_masquerade(request.config.name, request.environment.attachment));
   if (request.config.ipam_type.empty())
     return {};
   SLUICE_TAKE(const auto ipam, IpamClient::of(request));
@@ -15,6 +17,9 @@ Outcome<> detach(const Request &request) {
 
 Outcome<> collect_garbage(const Request &request) {
   auto links = remove_stale_links(request);
+  auto rules = collect_legacy_masquerade(request.config.name, *request.config.valid_attachments);
+  if (links && !rules)
+    links = fail(std::move(rules.error()));
   if (request.config.ipam_type.empty())
     return links;
   SLUICE_TAKE(const auto ipam, IpamClient::of(request));

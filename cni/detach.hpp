@@ -6,10 +6,10 @@
 namespace sluice::cni {
 
 /// DEL. The link first and the address last: nobody else may get it while the old link answers for
-/// it.
+/// it. Between them the masquerade rules that the reference plugins made for it.
 Outcome<> detach(const Request &request);
 
-/// GC: links, then addresses.
+/// GC: links, rules of the reference plugins, then addresses.
 Outcome<> collect_garbage(const Request &request);
 
 /// CHECK of whoever gave the addresses; nothing to do without IPAM.

@@ -38,9 +38,7 @@ Outcome<Pipe> make_pipe() {
 /// posix_spawn(3) wants arrays of char*; this keeps the strings alive.
 class StringArray {
 public:
-  explicit StringArray(const Variables &variables) {
-    for (const auto &[name, value] : variables)
-      strings_.push_back(name + "=" + value);
+  explicit StringArray(std::vector<std::string> strings) : strings_(std::move(strings)) {
     for (auto &text : strings_)
       pointers_.push_back(text.data());
     pointers_.push_back(nullptr);
@@ -52,20 +50,34 @@ private:
   std::vector<char *> pointers_;
 };
 
-Outcome<pid_t> spawn(const std::string &program, const Variables &variables, int in, int out) {
+struct Call {
+  const std::string &program;
+  std::vector<std::string> arguments; ///< the name first
+  const Variables &variables;
+  bool errors_too; ///< stderr goes where stdout goes
+};
+
+std::vector<std::string> strings_of(const Variables &variables) {
+  std::vector<std::string> strings;
+  for (const auto &[name, value] : variables)
+    strings.push_back(name + "=" + value);
+  return strings;
+}
+
+Outcome<pid_t> spawn(const Call &call, int in, int out) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  StringArray strings(variables);
-  std::string name = program;
-  std::array<char *, 2> arguments = {name.data(), nullptr};
+  if (call.errors_too)
+    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+  StringArray arguments(call.arguments), variables(strings_of(call.variables));
   pid_t pid = -1;
-  const int err =
-      ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), strings.get());
+  const int err = ::posix_spawn(&pid, call.program.c_str(), &actions, nullptr, arguments.get(),
+                                variables.get());
   posix_spawn_file_actions_destroy(&actions);
   if (err != 0)
-    return fail(io_error(err, "start \"" + program + "\""));
+    return fail(io_error(err, "start \"" + call.program + "\""));
   return pid;
 }
 
@@ -107,6 +119,32 @@ bool converse(UniqueFd to, const UniqueFd &from, std::string_view input, Clock::
         output.append(buffer.data(), static_cast<std::size_t>(got));
     }
   }
+}
+
+Outcome<PluginRun> run(const Call &call, std::string_view input,
+                       std::chrono::milliseconds deadline) {
+  SLUICE_ASSIGN(auto in, make_pipe(), "run \"" + call.program + "\"");
+  SLUICE_ASSIGN(auto out, make_pipe(), "run \"" + call.program + "\"");
+  SLUICE_ASSIGN(const pid_t pid, spawn(call, in.read_end.get(), out.write_end.get()),
+                "run a program");
+  in.read_end.reset();
+  out.write_end.reset();
+  PluginRun run;
+  // A plugin that ends without reading must not end us.
+  struct sigaction ignore {
+  }, before{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, &before);
+  const bool in_time =
+      converse(std::move(in.write_end), out.read_end, input, Clock::now() + deadline, run.output);
+  ::sigaction(SIGPIPE, &before, nullptr);
+  if (!in_time)
+    ::kill(pid, SIGKILL);
+  run.exit_status = wait_for(pid);
+  if (!in_time)
+    return fail(Code::try_again, "program \"" + call.program + "\" did not end in " +
+                                     std::to_string(deadline.count()) + " ms; it was killed");
+  return run;
 }
 
 /// The error object that a plugin printed, or one about its silence.
@@ -180,28 +218,16 @@ bool is_this_program(const std::string &file) {
 
 Outcome<PluginRun> run_plugin(const std::string &program, const Variables &variables,
                               std::string_view input, std::chrono::milliseconds deadline) {
-  SLUICE_ASSIGN(auto in, make_pipe(), "run \"" + program + "\"");
-  SLUICE_ASSIGN(auto out, make_pipe(), "run \"" + program + "\"");
-  SLUICE_ASSIGN(const pid_t pid, spawn(program, variables, in.read_end.get(), out.write_end.get()),
-                "run a plugin");
-  in.read_end.reset();
-  out.write_end.reset();
-  PluginRun run;
-  // A plugin that ends without reading must not end us.
-  struct sigaction ignore {
-  }, before{};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &ignore, &before);
-  const bool in_time =
-      converse(std::move(in.write_end), out.read_end, input, Clock::now() + deadline, run.output);
-  ::sigaction(SIGPIPE, &before, nullptr);
-  if (!in_time)
-    ::kill(pid, SIGKILL);
-  run.exit_status = wait_for(pid);
-  if (!in_time)
-    return fail(Code::try_again, "plugin \"" + program + "\" did not end in " +
-                                     std::to_string(deadline.count()) + " ms; it was killed");
-  return run;
+  return run({program, {program}, variables, false}, input, deadline);
+}
+
+Outcome<PluginRun> run_program(const std::string &program,
+                               const std::vector<std::string> &arguments,
+                               const Variables &variables, std::string_view input,
+                               std::chrono::milliseconds deadline) {
+  std::vector<std::string> all = {program};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run({program, std::move(all), variables, true}, input, deadline);
 }
 
 Outcome<std::string> call_plugin(const std::string &program, Command command, Variables variables,

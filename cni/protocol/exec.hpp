@@ -37,6 +37,12 @@ Outcome<PluginRun> run_plugin(const std::string &program, const Variables &varia
                               std::string_view input,
                               std::chrono::milliseconds deadline = std::chrono::minutes(4));
 
+/// Runs a program that is no plugin, with arguments, without a shell. stderr comes with stdout.
+Outcome<PluginRun> run_program(const std::string &program,
+                               const std::vector<std::string> &arguments,
+                               const Variables &variables, std::string_view input,
+                               std::chrono::milliseconds deadline);
+
 /// Runs the plugin for `command` as `run_plugin` does, and reads its answer: the text of the
 /// result, or the plugin's own error with its code.
 Outcome<std::string> call_plugin(const std::string &program, Command command, Variables variables,
