@@ -20,7 +20,7 @@ struct PortMapping {
 };
 
 struct PortmapConfig {
-  std::optional<PortmapBackend> backend; ///< nullopt: what the node has
+  std::optional<PortmapBackend> backend; ///< nullopt: iptables if the node has it
   bool snat = true;                      ///< the pod and 127.0.0.1 reach the pod by the node's port
   bool masq_all = false;                 ///< everybody's address is hidden from the pod
   unsigned mark_bit = 13;                ///< 0..31; iptables only
@@ -31,6 +31,11 @@ struct PortmapConfig {
   const std::vector<std::string> &conditions(Family family) const noexcept {
     return family == Family::ipv4 ? conditions_v4 : conditions_v6;
   }
+};
+
+/// Whose rules they are.
+struct PortmapOwner {
+  std::string network, container_id;
 };
 
 /// Errors: 7 names the key with its value, or two that exclude each other. Conditions in the words

@@ -20,11 +20,6 @@
 
 namespace sluice::cni {
 
-/// Whose rules they are.
-struct PortmapOwner {
-  std::string network, container_id;
-};
-
 /// Adds the rules for one address of the pod, at the head of their chains: of two pods that ask for
 /// the same port the younger one has it. Rules of before are replaced; all in one transaction.
 Outcome<> forward_by_nft(const PortmapConfig &config, const PortmapOwner &owner,

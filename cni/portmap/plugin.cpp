@@ -1,6 +1,8 @@
 #include "cni/portmap/plugin.hpp"
 
+#include "cni/iptables.hpp"
 #include "cni/portmap/conntrack.hpp"
+#include "cni/portmap/iptables.hpp"
 #include "cni/portmap/nft.hpp"
 #include "kernel/rtnl.hpp"
 #include "kernel/sysctl.hpp"
@@ -16,6 +18,11 @@ constexpr std::uint32_t kMainTable = 254; // RT_TABLE_MAIN
 
 PortmapOwner owner_of(const Request &request) {
   return {request.config.name, request.environment.attachment.container_id};
+}
+
+/// The reference plugin's choice: iptables, unless the node does not have it.
+bool uses_iptables(const PortmapConfig &config) {
+  return config.backend ? *config.backend == PortmapBackend::iptables : has_iptables();
 }
 
 /// The link that packets for `ip` leave by; empty if there is no route.
@@ -48,15 +55,17 @@ Outcome<> forward(const PortmapConfig &config, const PortmapOwner &owner,
                   const InterfaceAddress &pod) {
   if (mappings_of(config, pod.ip.family()).empty())
     return {};
-  if (config.backend == PortmapBackend::iptables)
-    return fail(Code::unsupported_field, "the iptables back end of portmap is not supported",
-                "supported is backend \"nftables\"");
   if (config.snat && pod.ip.is_v4())
     SLUICE_PASS(route_localnet_to(pod.ip));
-  return forward_by_nft(config, owner, pod);
+  return uses_iptables(config) ? forward_by_iptables(config, owner, pod)
+                               : forward_by_nft(config, owner, pod);
 }
 
-Outcome<> unforward(const PortmapOwner &owner) { return unforward_by_nft(owner); }
+/// Of both back ends: the configuration may have changed since ADD, and so may the node.
+Outcome<> unforward(const PortmapOwner &owner) {
+  SLUICE_PASS(unforward_by_nft(owner));
+  return unforward_by_iptables(owner);
+}
 
 /// The rules are right already; that old connections linger is no reason to fail.
 void forget_connections(const PortmapConfig &config) {
@@ -106,12 +115,16 @@ Outcome<> PortmapPlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto previous, previous_of(request));
   for (const auto &pod : pod_addresses(previous, request.environment.attachment.ifname))
     if (!mappings_of(config, pod.ip.family()).empty())
-      SLUICE_PASS(check_by_nft(config, owner_of(request), pod));
+      SLUICE_PASS(uses_iptables(config) ? check_by_iptables(config, owner_of(request), pod)
+                                        : check_by_nft(config, owner_of(request), pod));
   return {};
 }
 
 Outcome<> PortmapPlugin::status(const Request &request) const {
-  SLUICE_PASS(parse_portmap_config(request.config));
+  SLUICE_TAKE(const auto config, parse_portmap_config(request.config));
+  if (uses_iptables(config) && !has_iptables())
+    return fail(Code::unavailable, "no port can be mapped: iptables is not installed",
+                "install iptables, or set backend to \"nftables\"");
   return {};
 }
 
@@ -119,7 +132,8 @@ Outcome<> PortmapPlugin::gc(const Request &request) const {
   std::set<std::string> valid;
   for (const auto &attachment : *request.config.valid_attachments)
     valid.insert(attachment.container_id);
-  return collect_by_nft(request.config.name, valid);
+  SLUICE_PASS(collect_by_nft(request.config.name, valid));
+  return collect_by_iptables(request.config.name, valid);
 }
 
 } // namespace sluice::cni

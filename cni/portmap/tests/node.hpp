@@ -15,6 +15,8 @@ public:
   std::string config(const std::string &members, const std::string &mappings) const;
   /// Connects the pod with `sluice`; what ADD answered.
   std::string connect(const std::string &id);
+  /// The same again.
+  const std::string &connected(const std::string &id) const { return results_.at(id); }
   /// Calls portmap after the pod was connected.
   PluginRun call(Command command, const std::string &id, const std::string &config,
                  const std::string &program = {});
