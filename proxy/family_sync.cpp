@@ -47,7 +47,7 @@ Clock::time_point FamilySync::verify_due() const {
 SyncOutcome FamilySync::start() {
   const auto began = clock_.now();
   SyncOutcome outcome{SyncOutcome::Kind::started};
-  outcome.services = model_->sync().services;
+  outcome.services = model_->sync().services.size();
   outcome.frontends = model_->table().frontends.size();
   outcome.backendSets = model_->table().backendSets.size();
   if (auto started = dataplane_->start(model_->table()); !started)
@@ -60,15 +60,17 @@ SyncOutcome FamilySync::start() {
 
 SyncOutcome FamilySync::apply() {
   const auto began = clock_.now();
-  const auto change = model_->sync();
+  auto change = model_->sync();
+  SyncOutcome outcome{SyncOutcome::Kind::unchanged};
+  outcome.changed = std::move(change.services);
   if (change.delta.empty()) {
     oldest_change_.reset();
-    return {};
+    return outcome;
   }
   if (auto applied = dataplane_->apply(change.delta); !applied)
     return failed(std::move(applied.error()), began);
-  SyncOutcome outcome{SyncOutcome::Kind::applied};
-  outcome.services = change.services;
+  outcome.kind = SyncOutcome::Kind::applied;
+  outcome.services = outcome.changed.size();
   outcome.frontends = change.delta.setFrontends.size() + change.delta.removeFrontends.size();
   outcome.backendSets = change.delta.setBackends.size() + change.delta.removeBackends.size();
   return done(std::move(outcome), began);

@@ -28,6 +28,8 @@ struct SyncOutcome {
   Kind kind = Kind::unchanged;
   Clock::duration took{};
   std::size_t services = 0, frontends = 0, backendSets = 0; ///< written
+  /// applied, unchanged: the Services that were looked at.
+  std::set<kube::ObjectKey> changed;
   /// When the oldest of the changes that are in the kernel now came in.
   std::optional<Clock::time_point> oldestChange;
   std::vector<std::string> differences; ///< repaired

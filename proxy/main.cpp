@@ -1,11 +1,13 @@
 // sluice-proxy: builds the parts, joins them, waits for a signal.
 
 #include "kernel/nft/nft_socket.hpp"
+#include "kernel/rtnl.hpp"
 #include "kube/api_client.hpp"
 #include "kube/daemon/log.hpp"
 #include "kube/daemon/signals.hpp"
 #include "proxy/control.hpp"
 #include "proxy/dry_run.hpp"
+#include "proxy/flow_cleaner.hpp"
 #include "proxy/json.hpp"
 #include "proxy/kernel_watcher.hpp"
 #include "proxy/nftables/dataplane.hpp"
@@ -62,6 +64,15 @@ Result<KernelSide> open_nftables(Family family) {
       port};
 }
 
+Result<std::set<IpAddress>> local_addresses() {
+  SLUICE_ASSIGN(auto rtnl, kernel::RtnlSocket::open(), "read our addresses");
+  SLUICE_ASSIGN(const auto found, rtnl.read_addresses(), "read our addresses");
+  std::set<IpAddress> out;
+  for (const auto &one : found)
+    out.insert(one.address.ip);
+  return out;
+}
+
 Result<> clean_up() {
   for (const auto family : families_of_host()) {
     SLUICE_ASSIGN(auto side, open_nftables(family), "clean up");
@@ -109,8 +120,12 @@ private:
           std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_, filter()),
                                        std::move(side), options_.periods, clock_));
     }
-    runner_ = std::make_unique<Runner>(RunnerParts{inbox_, clock_, health_, proxy_metrics_},
-                                       options_.node, std::move(families));
+    RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}};
+    if (!options_.dryRun) {
+      SLUICE_TRY(start_flow_cleaner(), "clean up UDP flows");
+      parts.lookForFlows = [this](FlowQuery query) { flow_cleaner_->look_for(std::move(query)); };
+    }
+    runner_ = std::make_unique<Runner>(std::move(parts), options_.node, std::move(families));
     if (!watches.empty()) {
       SLUICE_ASSIGN(watcher_,
                     KernelWatcher::start(std::move(watches),
@@ -120,6 +135,29 @@ private:
                     "watch nf_tables");
     }
     return {};
+  }
+
+  Result<> start_flow_cleaner() {
+    SLUICE_ASSIGN(auto conntrack, kernel::conntrack::ConntrackSocket::open(), "start");
+    flow_cleaner_ = std::make_unique<FlowCleaner>(FlowCleaner::Parts{
+        .conntrack = std::make_unique<kernel::conntrack::ConntrackSocket>(std::move(conntrack)),
+        .localAddresses = local_addresses,
+        .report = [this](const CleanupOutcome &outcome) {
+          inbox_.put({Call([this, outcome](Runner &) { report_cleanup(outcome); }), clock_.now()});
+        }});
+    return {};
+  }
+
+  void report_cleanup(const CleanupOutcome &outcome) {
+    const auto &metrics = proxy_metrics_.of(outcome.family);
+    metrics.flow_cleanup.observe(std::chrono::duration<double>(outcome.took).count());
+    metrics.flows_deleted.add(static_cast<double>(outcome.removed));
+    if (outcome.error)
+      log_warning("cannot clean up UDP flows; trying again",
+                  {{"family", name_of(outcome.family)}, {"error", *outcome.error}});
+    else if (outcome.removed > 0)
+      log_info("stale UDP flows are removed",
+               {{"family", name_of(outcome.family)}, {"flows", outcome.removed}});
   }
 
   Result<std::unique_ptr<Dataplane>> kernel_side(Family family,
@@ -182,6 +220,7 @@ private:
   ProxyMetrics proxy_metrics_{metrics_};
   std::size_t shown_ = 0;      ///< tables of --dry-run
   std::set<std::string> told_; ///< what was said to be left out
+  std::unique_ptr<FlowCleaner> flow_cleaner_;
   std::unique_ptr<kube::ApiClient> client_;
   std::unique_ptr<Runner> runner_;
   std::unique_ptr<OpsServers> servers_;

@@ -15,8 +15,8 @@ struct FamilyMetrics {
   /// One sync's outcome.
   void record(const SyncOutcome &outcome, const Model &model, Clock::time_point now);
 
-  kube::daemon::Histogram sync, full, partial, network_programming, event_to_commit;
-  kube::daemon::Counter failures, repairs, audits;
+  kube::daemon::Histogram sync, full, partial, network_programming, event_to_commit, flow_cleanup;
+  kube::daemon::Counter failures, repairs, audits, flows_deleted;
   kube::daemon::Gauge last_sync, last_queued;
   kube::daemon::Gauge services, endpoints, frontends, backend_sets;
 };

@@ -48,7 +48,8 @@ std::string first_of(const std::vector<std::string> &lines) {
 
 Runner::Runner(RunnerParts parts, NodeOptions node_options,
                std::vector<std::unique_ptr<FamilySync>> families)
-    : parts_(parts), node_options_(std::move(node_options)), families_(std::move(families)) {
+    : parts_(std::move(parts)), node_options_(std::move(node_options)),
+      families_(std::move(families)) {
   node_changed(parts_.clock.now());
   for (const auto &sync : families_)
     publish_health(*sync, false);
@@ -198,8 +199,10 @@ void Runner::note_trigger(const kube::EndpointSlice &slice, FamilySync &sync) {
 void Runner::sync_all() {
   std::size_t services = 0, endpoints = 0;
   for (const auto &sync : families_) {
-    while (const auto outcome = sync->step())
+    while (const auto outcome = sync->step()) {
       report(*sync, *outcome);
+      look_for_flows(*sync, *outcome);
+    }
     if (sync->oldest_change())
       publish_health(*sync, false);
     services += sync->model().pending_services();
@@ -255,6 +258,18 @@ void Runner::report_triggers(Family family) {
     parts_.metrics.of(family).network_programming.observe(
         std::chrono::duration<double>(now - time).count());
   triggers_[family].clear();
+}
+
+void Runner::look_for_flows(const FamilySync &sync, const SyncOutcome &outcome) {
+  using Kind = SyncOutcome::Kind;
+  if (!parts_.lookForFlows || outcome.kind == Kind::failed || outcome.kind == Kind::verified)
+    return;
+  auto &tracker = flows_[sync.model().family()];
+  const bool whole = outcome.kind == Kind::started || outcome.kind == Kind::repaired;
+  auto query =
+      whole ? tracker.update_all(sync.model()) : tracker.update(sync.model(), outcome.changed);
+  if (!query.empty())
+    parts_.lookForFlows(std::move(query));
 }
 
 void Runner::publish_health(const FamilySync &sync, bool synced_now) {

@@ -5,6 +5,7 @@
 
 #include "kube/informer.hpp"
 #include "net/mailbox.hpp"
+#include "proxy/conntrack_cleanup.hpp"
 #include "proxy/family_sync.hpp"
 #include "proxy/health.hpp"
 #include "proxy/metrics.hpp"
@@ -40,6 +41,8 @@ struct RunnerParts {
   const Clock &clock;
   HealthBoard &health;
   ProxyMetrics &metrics;
+  /// Told after a commit which UDP flows it made stale; returns at once. Empty: nobody cares.
+  std::function<void(FlowQuery)> lookForFlows;
 };
 
 /// Not thread-safe but for `inbox`.
@@ -76,6 +79,7 @@ private:
   void sync_all();
   void report(FamilySync &sync, const SyncOutcome &outcome);
   void report_triggers(Family family);
+  void look_for_flows(const FamilySync &sync, const SyncOutcome &outcome);
   void publish_health(const FamilySync &sync, bool synced_now);
 
   RunnerParts parts_;
@@ -85,6 +89,7 @@ private:
   bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;
   bool allowed_ = false, stopping_ = false;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+  std::map<Family, FlowTracker> flows_;
   /// When the endpoints changed whose rules are not in the kernel yet, by their annotation.
   std::map<Family, std::set<std::pair<std::string, std::chrono::system_clock::time_point>>>
       triggers_;

@@ -3,6 +3,32 @@
 #include "proxy/model/tracer.hpp"
 
 namespace sluice::proxy {
+namespace {
+
+std::vector<SocketAddress> serving(const std::vector<Endpoint> &endpoints) {
+  std::vector<SocketAddress> out;
+  for (const auto &endpoint : endpoints)
+    if (endpoint.state.serving)
+      out.push_back(endpoint.address);
+  return out;
+}
+
+std::vector<Frontend> frontends_of(const ServiceView &view, const ServicePortView &port) {
+  std::vector<Frontend> out{{view.clusterIP, port.port, port.protocol}};
+  for (const auto *list : {&view.loadBalancerIPs, &view.externalIPs})
+    for (const auto &ip : *list)
+      out.push_back({ip, port.port, port.protocol});
+  if (port.nodePort.value != 0)
+    out.push_back({std::nullopt, port.nodePort, port.protocol});
+  return out;
+}
+
+bool translates(const FrontendInfo &info) {
+  return info.from_pod.backends.value != 0 || info.from_node.backends.value != 0 ||
+         info.from_outside.backends.value != 0;
+}
+
+} // namespace
 
 Model::Model(Family family, std::string node_name, FrontendFilter supported)
     : family_(family), topology_{node_name, ""}, endpoints_(family, std::move(node_name)),
@@ -35,7 +61,32 @@ ModelChange Model::sync() {
   if (std::exchange(all_, false))
     for (const auto &[key, view] : services_.all())
       changed.insert(key);
-  return {builder_.rebuild(changed, {services_, endpoints_, topology_}), changed.size()};
+  auto delta = builder_.rebuild(changed, {services_, endpoints_, topology_});
+  return {std::move(delta), std::move(changed)};
+}
+
+std::vector<FlowTarget> Model::flow_targets(const kube::ObjectKey &service) const {
+  std::vector<FlowTarget> targets;
+  const auto *view = services_.find(service);
+  if (!view)
+    return targets;
+  for (const auto &port : view->ports) {
+    if (port.protocol != Protocol::udp)
+      continue;
+    const ServicePortName name{service.namespace_, service.name, port.name, port.protocol};
+    const auto allowed = serving(endpoints_.endpoints_of(service, port));
+    for (const auto &frontend : frontends_of(*view, port))
+      if (const auto found = builder_.table().frontends.find(frontend);
+          found != builder_.table().frontends.end() && found->second.service == name)
+        targets.push_back({frontend, allowed, translates(found->second)});
+  }
+  return targets;
+}
+
+void Model::each_service(
+    const std::function<void(const kube::ObjectKey &, const ServiceView &)> &visit) const {
+  for (const auto &[key, view] : services_.all())
+    visit(key, view);
 }
 
 Explanation Model::explain(const Flow &flow) const {

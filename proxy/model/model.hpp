@@ -9,7 +9,16 @@ namespace sluice::proxy {
 /// One round's outcome.
 struct ModelChange {
   TableDelta delta;
-  std::size_t services = 0; ///< built anew
+  std::set<kube::ObjectKey> services; ///< built anew
+};
+
+/// A UDP frontend and where flows to it may go.
+struct FlowTarget {
+  Frontend frontend;
+  /// Of every endpoint that serves, whatever policy and topology say. Sorted.
+  std::vector<SocketAddress> allowed;
+  bool translates = false; ///< a new flow would be translated, at least from some source
+  friend bool operator==(const FlowTarget &, const FlowTarget &) = default;
 };
 
 /// Not thread-safe. Does no I/O and knows no time.
@@ -31,6 +40,12 @@ public:
 
   /// What the table does with a flow, and which endpoints are left out and why.
   Explanation explain(const Flow &flow) const;
+
+  /// The UDP frontends that a Service has in the table. O(that Service).
+  std::vector<FlowTarget> flow_targets(const kube::ObjectKey &service) const;
+  /// In order.
+  void each_service(
+      const std::function<void(const kube::ObjectKey &, const ServiceView &)> &visit) const;
 
   Family family() const noexcept { return family_; }
   std::size_t pending_services() const noexcept { return services_.pending(); }

@@ -49,7 +49,7 @@ TEST(proxy_table_builder, an_endpoint_that_leaves_changes_one_set_in_place) {
   f.model.update(slice_of(f.a, "L"));
   const auto change = f.model.sync();
   EXPECT_EQ(summary(change.delta), "+0-0 frontends, +1-0 sets");
-  EXPECT_EQ(change.services, 1U);
+  EXPECT_EQ(change.services.size(), 1U);
   EXPECT_EQ(before.count(change.delta.setBackends.begin()->first), 1U) << "the id is kept";
 }
 
