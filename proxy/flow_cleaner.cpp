@@ -7,6 +7,8 @@ using Time = std::chrono::steady_clock;
 using TrackedFlow = kernel::conntrack::Flow;
 
 constexpr std::size_t kRemovalsAtOnce = 256;
+/// A pass takes at most one part in so many of the time.
+constexpr int kShare = 20;
 constexpr auto kLongestWait = std::chrono::minutes(1);
 
 } // namespace
@@ -106,7 +108,7 @@ Result<std::size_t> FlowCleaner::pass(const FlowQuery &query) {
 void FlowCleaner::done(FlowQuery query, const CleanupOutcome &outcome) {
   const std::lock_guard lock(mutex_);
   auto &pending = pending_[query.family];
-  auto wait = std::chrono::duration_cast<Time::duration>(parts_.interval);
+  auto wait = std::max<Time::duration>(parts_.interval, outcome.took * kShare);
   if (outcome.error) {
     if (pending.wanted)
       query.merge(std::move(pending.query));

@@ -15,8 +15,9 @@ struct CleanupOutcome {
   std::optional<Error> error; ///< what was to be looked for is looked for again later
 };
 
-/// Takes queries and works on them one after the other: at most one pass over the kernel's table a
-/// second for each family, and what came meanwhile is one query. The caller never waits.
+/// Takes queries and works on them one after the other: of each family a pass over the kernel's
+/// table at most every `interval`, and more rarely if it takes long, so that a twentieth of a
+/// processor is the most that it costs. What came meanwhile is one query. The caller never waits.
 /// Thread-safe: `mutex_` guards everything that changes.
 class FlowCleaner {
 public:
@@ -26,7 +27,7 @@ public:
     std::function<Result<std::set<IpAddress>>()> localAddresses;
     /// Called on the cleaner's thread after each pass.
     std::function<void(const CleanupOutcome &)> report;
-    std::chrono::milliseconds interval{1000}; ///< between two passes of one family
+    std::chrono::milliseconds interval{100}; ///< between two passes of one family
   };
   explicit FlowCleaner(Parts parts);
   /// What is not done yet is left.
