@@ -47,7 +47,8 @@ Outcome<kernel::Link> ensure_link(Rtnl &rtnl, const BridgeConfig &config, const 
 Outcome<kernel::Link> ensure_bridge(Rtnl &rtnl, const BridgeConfig &config,
                                     const std::vector<InterfaceAddress> &gateways, bool netfilter) {
   return ensure_link(rtnl, config, config.bridge, [&](const ObservedBridge &observed) {
-    return plan_bridge(config, gateways, observed, random_mac(), netfilter);
+    const auto mac = observed.link ? observed.link->mac : random_mac();
+    return plan_bridge(config, gateways, observed, mac, netfilter);
   });
 }
 
@@ -67,9 +68,9 @@ Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacA
                      const AddResult &addresses) {
   const auto doing = "set up container interface \"" + ifname + "\"";
   SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
-  SLUICE_ASSIGN(const auto link, rtnl.read_link(ifname), doing);
+  SLUICE_ASSIGN(const auto link, rtnl.read_index(ifname), doing);
   SLUICE_TRY(prepare_ipv6(ifname, addresses, config.duplicate_address_detection), doing);
-  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link.index, gateway_mac, addresses)), doing);
+  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link, gateway_mac, addresses)), doing);
   return {};
 }
 
@@ -77,13 +78,13 @@ Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacA
 
 Outcome<ObservedBridge> observe_bridge(Rtnl &rtnl, const std::string &name) {
   ObservedBridge observed;
-  auto link = rtnl.read_link(name);
-  if (!link && link.error().code() == Errc::not_found)
+  auto found = rtnl.read_link_with_addresses(name);
+  if (!found && found.error().code() == Errc::not_found)
     return observed;
-  if (!link)
-    return fail(CniError(std::move(link.error())));
-  SLUICE_TAKE(observed.addresses, rtnl.read_addresses_of(link->index));
-  observed.link = std::move(*link);
+  if (!found)
+    return fail(CniError(std::move(found.error())));
+  observed.link = std::move(found->link);
+  observed.addresses = std::move(found->addresses);
   return observed;
 }
 

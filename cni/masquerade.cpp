@@ -35,20 +35,28 @@ Outcome<bool> has_masquerade(const Cidr &pods) {
   return !rules.empty();
 }
 
-Outcome<> ensure_masquerade(const Cidr &pods) {
-  const auto doing = "masquerade " + pods.str() + " in nft table \"inet " + kMasqueradeTable + "\"";
-  const auto chain = masquerade_chain(pods);
+Outcome<> ensure_masquerade(const std::vector<Cidr> &networks) {
+  const auto doing = "masquerade in nft table \"inet " + std::string(kMasqueradeTable) + "\"";
+  std::vector<std::string> chains;
+  for (const auto &pods : networks)
+    chains.push_back(masquerade_chain(pods));
   SLUICE_ASSIGN(auto socket, nft::Socket::open(), doing);
-  SLUICE_ASSIGN(const auto rules, socket.list(kTable, chain), doing);
-  if (!rules.empty())
-    return {};
+  SLUICE_ASSIGN(const auto rules, socket.count_rules(kTable, chains), doing);
   // Table, chain, the chain emptied, its rule: right whatever was there before.
   nft::Batch batch;
   batch.table(kTable);
-  batch.chain(kTable, chain, nft::Hook{NF_INET_POST_ROUTING, nft::kSourceNat});
-  batch.flush(kTable, chain);
-  batch.append(kTable, chain, [&](nft::Expressions &rule) { masquerade_outside(rule, pods); });
-  SLUICE_TRY(socket.commit(std::move(batch), doing), "add a network");
+  bool missing = false;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    if (rules[i] > 0)
+      continue;
+    missing = true;
+    batch.chain(kTable, chains[i], nft::Hook{NF_INET_POST_ROUTING, nft::kSourceNat});
+    batch.flush(kTable, chains[i]);
+    batch.append(kTable, chains[i],
+                 [&](nft::Expressions &rule) { masquerade_outside(rule, networks[i]); });
+  }
+  if (missing)
+    SLUICE_TRY(socket.commit(std::move(batch), doing), "add a network");
   return {};
 }
 

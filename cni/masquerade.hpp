@@ -14,6 +14,7 @@
 #include "net/ip_address.hpp"
 
 #include <string>
+#include <vector>
 
 namespace sluice::cni {
 
@@ -22,9 +23,9 @@ inline constexpr const char *kMasqueradeTable = "sluice-cni";
 /// "masq-10.244.1.0/24"; the colons of IPv6 become '_', which nft(8) can read.
 std::string masquerade_chain(const Cidr &pods);
 
-/// Makes the chain with its rule in the calling thread's namespace, if it has no rule yet. Atomic;
-/// any number of processes may do it at once.
-Outcome<> ensure_masquerade(const Cidr &pods);
+/// Makes each network's chain with its rule in the calling thread's namespace, if it has no rule
+/// yet. Atomic; any number of processes may do it at once.
+Outcome<> ensure_masquerade(const std::vector<Cidr> &networks);
 
 /// True if the chain has its rule.
 Outcome<bool> has_masquerade(const Cidr &pods);

@@ -69,6 +69,13 @@ ListedRule rule_in(const nlmsghdr &message) {
   return rule;
 }
 
+std::uint32_t rules_of_chain(const nlmsghdr &message) {
+  std::array<nlattr *, NFTA_CHAIN_MAX + 1> found{};
+  nlmsg_parse(const_cast<nlmsghdr *>(&message), sizeof(nfgenmsg), found.data(), NFTA_CHAIN_MAX,
+              nullptr);
+  return found[NFTA_CHAIN_USE] != nullptr ? ntohl(nla_get_u32(found[NFTA_CHAIN_USE])) : 0;
+}
+
 } // namespace
 
 std::uint8_t family_number(Family family) noexcept {
@@ -322,6 +329,27 @@ Result<std::vector<ListedRule>> Socket::list(const Table &table, const std::stri
   if (err != 0 && err != ENOENT)
     return fail(Error::from_errno(err, doing));
   return rules;
+}
+
+Result<std::vector<std::uint32_t>> Socket::count_rules(const Table &table,
+                                                       const std::vector<std::string> &chains) {
+  std::vector<Message> request;
+  for (const auto &chain : chains) {
+    auto &message = request.emplace_back(message_for(NFT_MSG_GETCHAIN, 0, table.family));
+    message.put(NFTA_CHAIN_TABLE, table.name);
+    message.put(NFTA_CHAIN_NAME, chain);
+  }
+  SLUICE_TRY(send(request), "look for chains of nft table \"" + table.name + "\"");
+  std::vector<std::uint32_t> counts(chains.size());
+  std::size_t answers = 0;
+  while (answers < chains.size() && receive_netfilter(fd_, [&](const nlmsghdr &part) {
+           ++answers;
+           // Answers carry the number of their request, and those count from 1.
+           if (part.nlmsg_type == type_of(NFT_MSG_NEWCHAIN) && part.nlmsg_seq - 1 < counts.size())
+             counts[part.nlmsg_seq - 1] = rules_of_chain(part);
+         })) {
+  }
+  return counts;
 }
 
 Result<bool> Socket::has_chain(const Table &table, const std::string &chain) {

@@ -118,6 +118,9 @@ public:
   Result<> commit(Batch batch, const std::string &doing);
   /// All rules of a table; of one chain, if it is named. Empty if there is no such table.
   Result<std::vector<ListedRule>> list(const Table &table, const std::string &chain = {});
+  /// How many rules each of the chains has, asked for in one message; 0 for one that is not there.
+  Result<std::vector<std::uint32_t>> count_rules(const Table &table,
+                                                 const std::vector<std::string> &chains);
   Result<bool> has_chain(const Table &table, const std::string &chain);
 
 private:

@@ -23,9 +23,10 @@ Outcome<> forward_packets(const AddResult &addresses, const char *why) {
 }
 
 Outcome<> masquerade(const AddResult &addresses) {
+  std::vector<Cidr> networks;
   for (const auto &ip : addresses.ips)
-    SLUICE_PASS(ensure_masquerade(ip.address.network()));
-  return {};
+    networks.push_back(ip.address.network());
+  return ensure_masquerade(networks);
 }
 
 Outcome<> prepare_ipv6(const std::string &ifname, const AddResult &addresses,
@@ -38,10 +39,12 @@ Outcome<> prepare_ipv6(const std::string &ifname, const AddResult &addresses,
   };
   SLUICE_TRY(sysctl.write(conf("lo", "disable_ipv6"), "0"), "prepare the container for IPv6");
   SLUICE_TRY(sysctl.write(conf(ifname, "disable_ipv6"), "0"), "prepare the container for IPv6");
-  SLUICE_TRY(sysctl.write(conf(ifname, "keep_addr_on_down"), "1"),
+  // These differ from the default: a look at them first would be in vain.
+  SLUICE_TRY(sysctl.overwrite(conf(ifname, "keep_addr_on_down"), "1"),
              "prepare the container for IPv6");
   const auto *detection = duplicate_address_detection ? "1" : "0";
-  SLUICE_TRY(sysctl.write(conf(ifname, "accept_dad"), detection), "prepare the container for IPv6");
+  SLUICE_TRY(sysctl.overwrite(conf(ifname, "accept_dad"), detection),
+             "prepare the container for IPv6");
   return {};
 }
 

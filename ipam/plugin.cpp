@@ -32,7 +32,7 @@ Outcome<cni::Dns> read_resolv_conf(const std::string &file) {
   return parse_resolv_conf(text);
 }
 
-std::vector<std::optional<IpAddress>> read_last(const Store &store, std::size_t sets) {
+std::vector<std::optional<IpAddress>> read_last(Store &store, std::size_t sets) {
   std::vector<std::optional<IpAddress>> last;
   for (std::size_t i = 0; i < sets; ++i)
     last.push_back(store.last_reserved(i));

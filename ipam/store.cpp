@@ -49,11 +49,14 @@ bool make_folders(const std::string &folder) {
 }
 
 /// A record is short: id, line break, interface name. What is longer is none of ours.
-std::string read_small(int folder, const char *name) {
-  const UniqueFd file(::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+std::string read_some(const UniqueFd &file) {
   std::array<char, 1024> buffer;
   const auto got = file ? ::read(file.get(), buffer.data(), buffer.size()) : -1;
   return got > 0 ? std::string(buffer.data(), static_cast<std::size_t>(got)) : std::string();
+}
+
+std::string read_small(int folder, const char *name) {
+  return read_some(UniqueFd(::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
 }
 
 struct CloseDir {
@@ -215,16 +218,20 @@ Outcome<> Store::release(const IpAddress &ip) {
   return {};
 }
 
-std::optional<IpAddress> Store::last_reserved(std::size_t set) const {
-  const auto ip = IpAddress::parse(trimmed(read_small(directory_.get(), last_name(set).c_str())));
+std::optional<IpAddress> Store::last_reserved(std::size_t set) {
+  auto &file = last_[set];
+  file.reset(::openat(directory_.get(), last_name(set).c_str(), O_RDWR | O_CLOEXEC));
+  const auto text = read_some(file);
+  const auto ip = IpAddress::parse(trimmed(text));
   return ip ? std::optional<IpAddress>(*ip) : std::nullopt;
 }
 
 Outcome<> Store::set_last_reserved(std::size_t set, const IpAddress &ip) {
   const auto name = last_name(set);
   const auto text = ip.str();
-  const UniqueFd file(
-      ::openat(directory_.get(), name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  auto &file = last_[set];
+  if (!file)
+    file.reset(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   // Not O_TRUNC: ext4 answers a truncation to nothing with a flush at close.
   if (!file ||
       ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||

@@ -15,6 +15,7 @@
 #include "ipam/record.hpp"
 #include "net/unique_fd.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,7 +46,7 @@ public:
   /// the next one scans.
   void save_index();
   /// nullopt if nothing was given out yet, or if the file does not read.
-  std::optional<IpAddress> last_reserved(std::size_t set) const;
+  std::optional<IpAddress> last_reserved(std::size_t set);
   cni::Outcome<> set_last_reserved(std::size_t set, const IpAddress &ip);
 
 private:
@@ -55,6 +56,7 @@ private:
   bool write_index(std::string text, std::size_t offset);
   std::string folder_;
   UniqueFd directory_, lock_, index_;
+  std::map<std::size_t, UniqueFd> last_; ///< opened for reading, kept for writing
   std::vector<Record> records_;
   bool scanned_ = false;
   std::string indexed_; ///< the index as it was read; empty: not valid

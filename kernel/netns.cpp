@@ -26,7 +26,13 @@ Result<NetNs> NetNs::open(const std::string &path) {
   return NetNs(std::move(fd), file.st_ino);
 }
 
-Result<NetNs> NetNs::current() { return open("/proc/thread-self/ns/net"); }
+Result<NetNs> NetNs::current() {
+  UniqueFd fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  struct stat file {};
+  if (!fd || ::fstat(fd.get(), &file) != 0)
+    return fail(Error::from_errno(errno, "open the current network namespace"));
+  return NetNs(std::move(fd), file.st_ino);
+}
 
 Result<> NetNs::enter() const {
   if (::setns(fd_.get(), CLONE_NEWNET) != 0)

@@ -8,6 +8,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace sluice::kernel {
@@ -41,6 +42,19 @@ Result<std::vector<LinkAddress>> Rtnl::read_addresses_of(IfIndex link) {
   if (addresses)
     std::erase_if(*addresses, [&](const LinkAddress &address) { return address.link != link; });
   return addresses;
+}
+
+Result<IfIndex> Rtnl::read_index(const std::string &link) {
+  SLUICE_ASSIGN(const auto found, read_link(link), "look up a link");
+  return found.index;
+}
+
+Result<Rtnl::LinkWithAddresses> Rtnl::read_link_with_addresses(const std::string &link) {
+  LinkWithAddresses both;
+  SLUICE_ASSIGN(both.link, read_link(link), "read a link and its addresses");
+  SLUICE_ASSIGN(both.addresses, read_addresses_of(both.link.index),
+                "read a link and its addresses");
+  return both;
 }
 
 struct RtnlSocket::Impl {
@@ -211,6 +225,43 @@ Result<std::vector<LinkAddress>> RtnlSocket::read_addresses_of(IfIndex link) {
   if (!read)
     return fail(std::move(read.error()));
   return addresses;
+}
+
+Result<IfIndex> RtnlSocket::read_index(const std::string &link) {
+  const auto doing = "look up " + name_in_errors(link);
+  ifreq request{};
+  if (link.empty() || link.size() >= sizeof request.ifr_name)
+    return fail(Errc::not_found, doing + ": no link has such a name");
+  link.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  if (::ioctl(impl_->socket.fd(), SIOCGIFINDEX, &request) != 0)
+    return fail(Error::from_errno(errno, doing));
+  return IfIndex(static_cast<std::uint32_t>(request.ifr_ifindex));
+}
+
+Result<Rtnl::LinkWithAddresses> RtnlSocket::read_link_with_addresses(const std::string &link) {
+  const auto doing = "read " + name_in_errors(link) + " and its addresses";
+  SLUICE_ASSIGN(const auto index, read_index(link), doing);
+  ifinfomsg link_header{};
+  link_header.ifi_index = static_cast<int>(index.value);
+  ifaddrmsg address_header{};
+  address_header.ifa_index = index.value;
+  rtnl::Message link_request(RTM_GETLINK, 0, link_header), request(RTM_GETADDR, 0, address_header);
+  std::optional<Link> found;
+  LinkWithAddresses both;
+  SLUICE_TRY(impl_->socket.dump(
+                 request, doing, [&] { both.addresses.clear(); },
+                 [&](const nlmsghdr &message) {
+                   if (message.nlmsg_type == RTM_NEWLINK)
+                     found = rtnl::decode_link(message);
+                   else if (auto address = rtnl::decode_address(message))
+                     both.addresses.push_back(*address);
+                 },
+                 &link_request),
+             doing);
+  if (!found)
+    return fail(Errc::kernel, doing + ": the answer cannot be read");
+  both.link = std::move(*found);
+  return both;
 }
 
 Result<std::vector<Route>> RtnlSocket::read_routes(Family family) {

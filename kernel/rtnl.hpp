@@ -236,6 +236,14 @@ public:
   /// not_found if there is none.
   virtual Result<Link> read_link(const LinkRef &link) = 0;
   virtual Result<std::vector<LinkAddress>> read_addresses() = 0;
+  /// not_found if there is none. The cheapest question.
+  virtual Result<IfIndex> read_index(const std::string &link);
+  /// not_found if there is none. One question for both.
+  struct LinkWithAddresses {
+    Link link;
+    std::vector<LinkAddress> addresses;
+  };
+  virtual Result<LinkWithAddresses> read_link_with_addresses(const std::string &link);
   /// Of one link; the kernel looks at no other.
   virtual Result<std::vector<LinkAddress>> read_addresses_of(IfIndex link);
   /// Every table, every protocol; the caller filters by `protocol`. A route with several next hops
@@ -258,6 +266,8 @@ public:
   Result<std::vector<Link>> read_links() override;
   Result<Link> read_link(const LinkRef &link) override;
   Result<std::vector<LinkAddress>> read_addresses() override;
+  Result<IfIndex> read_index(const std::string &link) override;
+  Result<LinkWithAddresses> read_link_with_addresses(const std::string &link) override;
   Result<std::vector<LinkAddress>> read_addresses_of(IfIndex link) override;
   Result<std::vector<Route>> read_routes(Family family) override;
   Result<std::vector<Neighbour>> read_neighbours(Family family) override;

@@ -24,9 +24,13 @@ Result<std::string> Sysctl::read(const std::string &name) const {
 }
 
 Result<> Sysctl::write(const std::string &name, const std::string &value) const {
-  const auto doing = "set sysctl \"" + name + "\" to \"" + value + "\"";
   if (const auto now = read(name); now && *now == value)
     return {};
+  return overwrite(name, value);
+}
+
+Result<> Sysctl::overwrite(const std::string &name, const std::string &value) const {
+  const auto doing = "set sysctl \"" + name + "\" to \"" + value + "\"";
   const UniqueFd fd(::open((root_ + "/" + name).c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd)
     return fail(Error::from_errno(errno, doing));

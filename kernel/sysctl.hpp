@@ -16,6 +16,8 @@ public:
   Result<std::string> read(const std::string &name) const;
   /// Writes only if the value differs, so that a read-only /proc/sys that is right already is fine.
   Result<> write(const std::string &name, const std::string &value) const;
+  /// Writes without looking.
+  Result<> overwrite(const std::string &name, const std::string &value) const;
 
 private:
   std::string root_;

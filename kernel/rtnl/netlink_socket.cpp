@@ -14,6 +14,8 @@ namespace sluice::kernel::rtnl {
 namespace {
 
 constexpr int kDumpAttempts = 20;
+/// The refusals of so many messages fit into a receive buffer as the kernel makes it.
+constexpr std::size_t kFewMessages = 32;
 constexpr std::size_t kReceiveBytes = 64 * 1024;
 
 /// uapi/linux/netlink.h: nlmsgerr, then the refused message (left out if NLM_F_CAPPED), then
@@ -62,9 +64,6 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
     return fail(Error::from_errno(errno, "open a netlink socket"));
   set_option(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
   set_option(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
-  set_option(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-  // Room for the refusals of a whole buffer of messages.
-  set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
   const timeval patience{10, 0};
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return NetlinkSocket(std::move(fd));
@@ -115,6 +114,8 @@ Result<std::vector<Answer>> NetlinkSocket::send() {
     return refused;
   reinterpret_cast<nlmsghdr *>(buffer_.data() + last_at_)->nlmsg_flags |= NLM_F_ACK;
   const auto first = sequence_ - static_cast<std::uint32_t>(queued_) + 1;
+  if (queued_ > kFewMessages && !std::exchange(roomy_, true))
+    set_option(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
   const auto sent = send_bytes(buffer_);
   buffer_.clear();
   queued_ = 0;
@@ -188,13 +189,28 @@ NetlinkSocket::dump_once(std::uint32_t sequence, const std::string &doing, const
   return interrupted ? DumpEnd::interrupted : DumpEnd::complete;
 }
 
+Result<> NetlinkSocket::send_dump(Message &request, Message *before) {
+  request.header().nlmsg_seq = ++sequence_;
+  if (!before)
+    return send_bytes(request.bytes());
+  before->header().nlmsg_seq = sequence_;
+  std::vector<std::uint8_t> both;
+  for (const auto bytes : {before->bytes(), request.bytes()}) {
+    both.insert(both.end(), bytes.begin(), bytes.end());
+    both.resize(NLMSG_ALIGN(both.size()));
+  }
+  return send_bytes(both);
+}
+
 Result<> NetlinkSocket::dump(Message &request, const std::string &doing,
-                             const std::function<void()> &restart, const Visit &visit) {
+                             const std::function<void()> &restart, const Visit &visit,
+                             Message *before) {
   request.header().nlmsg_flags |= NLM_F_DUMP;
+  if (!std::exchange(strict_, true))
+    set_option(fd_.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
-    request.header().nlmsg_seq = ++sequence_;
     restart();
-    SLUICE_TRY(send_bytes(request.bytes()), doing);
+    SLUICE_TRY(send_dump(request, before), doing);
     auto end = dump_once(sequence_, doing, visit);
     if (!end)
       return fail(std::move(end.error()));

@@ -37,7 +37,7 @@ struct Answer {
 /// "<doing> (kernel: <text>): <strerror>"
 Error error_of(const Answer &answer, const std::string &doing);
 
-/// Not thread-safe. Extended acks, capped acks and strict checking are on.
+/// Not thread-safe. Extended acks and capped acks are on, for dumps strict checking too.
 class NetlinkSocket {
 public:
   /// `protocol`: NETLINK_ROUTE or another of netlink(7).
@@ -45,6 +45,7 @@ public:
 
   /// Numbers the message and appends it to what `send` will send.
   std::uint32_t queue(Message &message);
+  int fd() const noexcept { return fd_.get(); }
   std::size_t queued_bytes() const noexcept { return buffer_.size(); }
   std::size_t queued_messages() const noexcept { return queued_; }
   /// Sends what is queued in one sendmsg(2) and returns the refusals. Only the last message asks
@@ -55,9 +56,10 @@ public:
   /// Sends one request and calls `visit` for its one answer. An error has the kernel's text.
   Result<> ask(Message request, const std::string &doing, const Visit &visit);
   /// Sends a dump request and calls `visit` for each part. If the kernel says that the table
-  /// changed meanwhile (NLM_F_DUMP_INTR), `restart` is called and all begins again.
+  /// changed meanwhile (NLM_F_DUMP_INTR), `restart` is called and all begins again. `before` is a
+  /// request that goes with it in one datagram; its answer is visited too, first.
   Result<> dump(Message &request, const std::string &doing, const std::function<void()> &restart,
-                const Visit &visit);
+                const Visit &visit, Message *before = nullptr);
 
 private:
   explicit NetlinkSocket(UniqueFd fd);
@@ -65,10 +67,12 @@ private:
   /// One datagram; the span is valid until the next call.
   Result<std::span<const std::uint8_t>> receive();
   enum class DumpEnd : std::uint8_t { complete, interrupted };
+  Result<> send_dump(Message &request, Message *before);
   Result<DumpEnd> dump_once(std::uint32_t sequence, const std::string &doing, const Visit &visit);
 
   UniqueFd fd_;
   std::uint32_t sequence_ = 0;
+  bool strict_ = false, roomy_ = false;
   std::vector<std::uint8_t> buffer_;
   std::size_t queued_ = 0;
   std::size_t last_at_ = 0; ///< where the last queued message begins
