@@ -43,8 +43,8 @@ Outcome<AddResult> attach(const Request &request, const DirectConfig &config,
   }
   SLUICE_PASS(complete_direct(config.layout, addresses));
   SLUICE_PASS(forward_packets(addresses, "route to the pod"));
-  for (const auto &network : networks)
-    SLUICE_PASS(ensure_masquerade(network));
+  if (!networks.empty())
+    SLUICE_PASS(ensure_masquerade(networks));
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
   const auto link = name_links(request, config.mac, addresses);
   SLUICE_PASS(create_host_link(rtnl, plan_direct_link(config, link, namespaces.pod.fd()), link));
