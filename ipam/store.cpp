@@ -220,8 +220,9 @@ Outcome<> Store::release(const IpAddress &ip) {
 
 std::optional<IpAddress> Store::last_reserved(std::size_t set) {
   auto &file = last_[set];
-  file.reset(::openat(directory_.get(), last_name(set).c_str(), O_RDWR | O_CLOEXEC));
-  const auto text = read_some(file);
+  file.fd.reset(::openat(directory_.get(), last_name(set).c_str(), O_RDWR | O_CLOEXEC));
+  const auto text = read_some(file.fd);
+  file.bytes = text.size();
   const auto ip = IpAddress::parse(trimmed(text));
   return ip ? std::optional<IpAddress>(*ip) : std::nullopt;
 }
@@ -230,13 +231,15 @@ Outcome<> Store::set_last_reserved(std::size_t set, const IpAddress &ip) {
   const auto name = last_name(set);
   const auto text = ip.str();
   auto &file = last_[set];
-  if (!file)
-    file.reset(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.fd)
+    file.fd.reset(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   // Not O_TRUNC: ext4 answers a truncation to nothing with a flush at close.
-  if (!file ||
-      ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
-      ::ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
+  if (!file.fd ||
+      ::pwrite(file.fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+      (file.bytes > text.size() &&
+       ::ftruncate(file.fd.get(), static_cast<off_t>(text.size())) != 0))
     return fail(io_error(errno, "write \"" + folder_ + "/" + name + "\""));
+  file.bytes = text.size();
   return {};
 }
 

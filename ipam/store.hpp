@@ -56,7 +56,11 @@ private:
   bool write_index(std::string text, std::size_t offset);
   std::string folder_;
   UniqueFd directory_, lock_, index_;
-  std::map<std::size_t, UniqueFd> last_; ///< opened for reading, kept for writing
+  struct LastFile {
+    UniqueFd fd; ///< opened for reading, kept for writing
+    std::size_t bytes = 0;
+  };
+  std::map<std::size_t, LastFile> last_;
   std::vector<Record> records_;
   bool scanned_ = false;
   std::string indexed_; ///< the index as it was read; empty: not valid
