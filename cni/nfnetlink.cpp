@@ -6,9 +6,7 @@ namespace sluice::cni {
 
 Result<UniqueFd> open_netfilter_socket() {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  if (!fd || ::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
+  if (!fd) // the first send(2) binds it
     return fail(Error::from_errno(errno, "open a netfilter socket"));
   return fd;
 }
