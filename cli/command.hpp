@@ -13,6 +13,7 @@ namespace sluice::cli {
 using Outcome = Result<int>;
 
 void add_cluster(CLI::App &parent, Outcome &outcome);
+void add_cni(CLI::App &parent, Outcome &outcome);
 void add_netexec(CLI::App &parent, Outcome &outcome);
 void add_proxy(CLI::App &parent, Outcome &outcome); ///< proxy, explain
 

@@ -9,6 +9,7 @@ int main(int argc, char **argv) {
   app.option_defaults()->always_capture_default();
   sluice::cli::Outcome outcome = 0;
   sluice::cli::add_cluster(app, outcome);
+  sluice::cli::add_cni(app, outcome);
   sluice::cli::add_netexec(app, outcome);
   sluice::cli::add_proxy(app, outcome);
   CLI11_PARSE(app, argc, argv);
