@@ -5,6 +5,7 @@
 #include "kube/daemon/log.hpp"
 #include "kube/daemon/signals.hpp"
 #include "node/kernel_listener.hpp"
+#include "node/leftovers.hpp"
 #include "node/loop.hpp"
 
 #include <csignal>
@@ -51,6 +52,17 @@ Result<> print_plan(Loop &loop) {
   return {};
 }
 
+/// Routes and rules matter more: a failure is told and no more.
+void give_back_addresses(Kernel &kernel) {
+  const auto released = release_leftovers(kernel.rtnl, LeftoverPlaces{},
+                                          std::filesystem::file_time_type::clock::now());
+  if (!released)
+    return daemon::log_warning("addresses of pods that are gone stay reserved",
+                               {{"error", released.error()}});
+  for (const auto &ip : *released)
+    daemon::log_info("gave back the address of a pod that is gone", {{"ip", ip.str()}});
+}
+
 } // namespace
 
 Result<> run(const Options &options) {
@@ -81,6 +93,7 @@ Result<> run(const Options &options) {
       const auto listener,
       KernelListener::start({kernel.nft.port_id()}, [&] { mailbox.put(KernelChanged{}); }),
       "start");
+  give_back_addresses(kernel);
   daemon::log_info("sluice-node runs", {{"node", options.settings.node_name}});
   loop.run();
   daemon::log_info("stopping; routes, rules and configuration stay");
