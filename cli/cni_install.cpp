@@ -89,8 +89,9 @@ Result<> give_name(const std::string &file, const std::string &folder, const std
 std::vector<std::string> default_cni_names() { return {"sluice", "sluice-ipam"}; }
 
 Result<std::vector<std::string>> parse_cni_names(const std::string &text) {
-  const std::vector<std::string> known(std::begin(cni::kProgramNames),
-                                       std::end(cni::kProgramNames));
+  std::vector<std::string> known;
+  for (const auto &program : cni::kProgramNames)
+    known.emplace_back(program.name);
   if (text == "all")
     return known;
   std::vector<std::string> names;

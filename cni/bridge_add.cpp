@@ -119,7 +119,7 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
     return fail(std::move(done.error()));
   }
   if (!config.disable_container_interface)
-    settle_host_link(link);
+    rtnl.settle(link.host_name);
   return make_result(config, link, bridge, gateway, request.environment.netns, std::move(addresses),
                      request.config.dns);
 }

@@ -17,20 +17,21 @@ namespace {
 Outcome<> set_up_pod(const DirectConfig &config, const PodLink &link, const AddResult &addresses) {
   const auto doing = "set up container interface \"" + link.pod_name + "\"";
   SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
-  SLUICE_ASSIGN(const auto end, rtnl.read_link(link.pod_name), doing);
+  SLUICE_ASSIGN(const auto end, rtnl.read_index(link.pod_name), doing);
   SLUICE_TRY(prepare_ipv6(link.pod_name, addresses, config.duplicate_address_detection), doing);
-  SLUICE_TRY(rtnl.apply(plan_direct_pod(config, link, end.index, addresses)), doing);
+  SLUICE_TRY(rtnl.apply(plan_direct_pod(config, link, end, addresses)), doing);
   return {};
 }
 
 /// Both ends of a link that exists.
 Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodLink &link,
                       const Namespaces &namespaces, const AddResult &addresses) {
-  const auto doing = "set up host link \"" + link.host_name + "\"";
-  SLUICE_ASSIGN(const auto host, rtnl.read_link(link.host_name), doing);
-  SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host.index, addresses)), doing);
   SLUICE_PASS(namespaces.in_pod([&] { return set_up_pod(config, link, addresses); }));
-  settle_host_link(link);
+  rtnl.settle(link.host_name);
+  // Not earlier: a link watcher that finds the link without carrier empties its neighbour table.
+  const auto doing = "set up host link \"" + link.host_name + "\"";
+  SLUICE_ASSIGN(const auto host, rtnl.read_index(link.host_name), doing);
+  SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host, addresses)), doing);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include "cni/flannel.hpp"
 #include "cni/loopback.hpp"
 #include "cni/portmap/plugin.hpp"
+#include "cni/program_names.hpp"
 #include "cni/protocol/exec.hpp"
 #include "cni/protocol/plugin.hpp"
 #include "cni/sluice_plugin.hpp"
@@ -23,41 +24,36 @@ std::string_view base_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1); // npos + 1 is 0
 }
 
-template <class Made> std::unique_ptr<Plugin> make(std::string_view name) {
-  return std::make_unique<Made>(name);
-}
-std::unique_ptr<Plugin> make_ptp(std::string_view name) {
-  return std::make_unique<DirectPlugin>(name, Layout::ptp);
-}
-
 std::unique_ptr<Plugin> plugin_named(std::string_view name);
-std::unique_ptr<Plugin> make_flannel(std::string_view name) {
-  return std::make_unique<FlannelPlugin>(name, plugin_named);
+
+std::unique_ptr<Plugin> make_plugin(PluginKind kind, std::string_view name) {
+  switch (kind) {
+  case PluginKind::ipam:
+    return std::make_unique<ipam::IpamPlugin>(name);
+  case PluginKind::ptp:
+    return std::make_unique<DirectPlugin>(name, Layout::ptp);
+  case PluginKind::loopback:
+    return std::make_unique<LoopbackPlugin>(name);
+  case PluginKind::portmap:
+    return std::make_unique<PortmapPlugin>(name);
+  case PluginKind::tuning:
+    return std::make_unique<TuningPlugin>(name);
+  case PluginKind::flannel:
+    return std::make_unique<FlannelPlugin>(name, plugin_named);
+  case PluginKind::bandwidth:
+    return std::make_unique<BandwidthPlugin>(name);
+  case PluginKind::sluice:
+    break;
+  }
+  return std::make_unique<SluicePlugin>(name);
 }
 
-/// Every name that the program goes by. Under another name it is the reference plugins' `bridge`.
-struct Entry {
-  std::string_view name;
-  std::unique_ptr<Plugin> (*make)(std::string_view name);
-};
-constexpr Entry kPlugins[] = {
-    {"sluice", make<SluicePlugin>},
-    {"sluice-ipam", make<ipam::IpamPlugin>},
-    {"host-local", make<ipam::IpamPlugin>},
-    {"bandwidth", make<BandwidthPlugin>},
-    {"flannel", make_flannel},
-    {"tuning", make<TuningPlugin>},
-    {"bridge", make<SluicePlugin>},
-    {"ptp", make_ptp},
-    {"loopback", make<LoopbackPlugin>},
-    {"portmap", make<PortmapPlugin>},
-};
-
+/// Under a name of no plugin it is `bridge`.
 std::unique_ptr<Plugin> plugin_named(std::string_view name) {
-  for (const auto &entry : kPlugins)
-    if (entry.name == name)
-      return entry.make(name);
-  return make<SluicePlugin>(name);
+  for (const auto &known : kProgramNames)
+    if (known.name == name)
+      return make_plugin(known.kind, name);
+  return make_plugin(PluginKind::sluice, name);
 }
 
 /// Nobody read the result, so nobody knows of the interface: take it back.

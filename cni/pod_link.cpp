@@ -3,13 +3,8 @@
 #include "cni/link_removal.hpp"
 #include "cni/names.hpp"
 #include "cni/namespaces.hpp"
-#include "net/unique_fd.hpp"
 
-#include <ctime>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 namespace sluice::cni {
 
@@ -17,9 +12,6 @@ using kernel::Rtnl;
 using kernel::RtnlSocket;
 
 namespace {
-
-constexpr int kSettleSteps = 500;
-constexpr long kSettleStepNs = 100'000;
 
 /// Without an address there is nothing that a neighbour could remember.
 MacAddress choose_pod_mac(const std::optional<MacAddress> &wanted, const std::string &network,
@@ -76,19 +68,6 @@ Outcome<> create_host_link(Rtnl &rtnl, const kernel::RtnlBatch &batch, const Pod
   if (first.operation != 0)
     (void)remove_link(link.host_name);
   return fail(CniError(first.error));
-}
-
-void settle_host_link(const PodLink &link) {
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  link.host_name.copy(request.ifr_name, sizeof request.ifr_name - 1);
-  const timespec pause{0, kSettleStepNs};
-  for (int step = 0; step < kSettleSteps; ++step) {
-    if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0 ||
-        (request.ifr_flags & IFF_RUNNING) != 0)
-      return;
-    ::nanosleep(&pause, nullptr);
-  }
 }
 
 Outcome<> remove_interface(const Request &request) {

@@ -26,12 +26,6 @@ PodLink name_links(const Request &request, const std::optional<MacAddress> &mac,
 /// On an error nothing of the link is left.
 Outcome<> create_host_link(kernel::Rtnl &rtnl, const kernel::RtnlBatch &batch, const PodLink &link);
 
-/// Once the pod's end is up: returns when the host end passes packets. The end that came up first
-/// gets its queue, and a bridge its port, only when the kernel's link watcher has run, usually
-/// within a millisecond; what is sent before is lost. Waits 50 ms at most, and a link that is not
-/// ready then is no error.
-void settle_host_link(const PodLink &link);
-
 /// The host link by its name; without one the veth that is the container's interface. What is gone
 /// already is no error.
 Outcome<> remove_interface(const Request &request);

@@ -4,9 +4,11 @@
 #include "kernel/rtnl/encode.hpp"
 #include "kernel/rtnl/netlink_socket.hpp"
 
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -236,6 +238,16 @@ Result<IfIndex> RtnlSocket::read_index(const std::string &link) {
   if (::ioctl(impl_->socket.fd(), SIOCGIFINDEX, &request) != 0)
     return fail(Error::from_errno(errno, doing));
   return IfIndex(static_cast<std::uint32_t>(request.ifr_ifindex));
+}
+
+void RtnlSocket::settle(const std::string &link) {
+  ethtool_value question{ETHTOOL_GLINK, 0};
+  ifreq request{};
+  if (link.size() >= sizeof request.ifr_name)
+    return;
+  link.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char *>(&question);
+  (void)::ioctl(impl_->socket.fd(), SIOCETHTOOL, &request);
 }
 
 Result<Rtnl::LinkWithAddresses> RtnlSocket::read_link_with_addresses(const std::string &link) {

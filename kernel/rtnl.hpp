@@ -238,6 +238,10 @@ public:
   virtual Result<std::vector<LinkAddress>> read_addresses() = 0;
   /// not_found if there is none. The cheapest question.
   virtual Result<IfIndex> read_index(const std::string &link);
+  /// The kernel notes that a link got its carrier and acts on it later, from a work queue: until
+  /// then a link that was up before has no queue, and its bridge does not forward to it. This has
+  /// the kernel act now (ethtool's question for the carrier does so). Failures do not matter.
+  virtual void settle(const std::string & /*link*/) {}
   /// not_found if there is none. One question for both.
   struct LinkWithAddresses {
     Link link;
@@ -267,6 +271,7 @@ public:
   Result<Link> read_link(const LinkRef &link) override;
   Result<std::vector<LinkAddress>> read_addresses() override;
   Result<IfIndex> read_index(const std::string &link) override;
+  void settle(const std::string &link) override;
   Result<LinkWithAddresses> read_link_with_addresses(const std::string &link) override;
   Result<std::vector<LinkAddress>> read_addresses_of(IfIndex link) override;
   Result<std::vector<Route>> read_routes(Family family) override;

@@ -16,9 +16,7 @@ protected:
     if (::access("/usr/bin/strace", X_OK) != 0)
       GTEST_SKIP() << "strace is not installed";
   }
-  /// The lines of strace, one a call, of the second of two pods: the bridge is there. Without the
-  /// steps of waiting for the link watcher (a pause and a look at the flags each): their number is
-  /// the load's.
+  /// The lines of strace, one a call, of the second of two pods: the bridge is there.
   std::vector<std::string> trace_add(const std::string &config) {
     EXPECT_EQ(driver.call(Command::add, "first", config).exit_status, 0);
     const auto log = driver.folder().path() + "/strace.log";
@@ -32,9 +30,6 @@ protected:
     for (std::string line; std::getline(in, line);)
       if (line.find('(') != std::string::npos)
         lines.push_back(line);
-    for (auto pause = lines.begin(); pause != lines.end();)
-      pause = pause->find("nanosleep(") == std::string::npos ? pause + 1
-                                                             : lines.erase(pause, pause + 2);
     return lines;
   }
   static std::size_t count(const std::vector<std::string> &lines,
