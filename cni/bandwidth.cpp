@@ -41,10 +41,19 @@ Outcome<kernel::Link> read_device(const std::string &name) {
   return link;
 }
 
+/// What a limit is made of.
+using Choice = std::optional<SubnetChoice>;
+
+Result<> slow_down(TrafficControl &control, kernel::IfIndex link, const TokenBucket &bucket,
+                   const Choice &choice) {
+  return choice ? control.add_classes(link, bucket, *choice)
+                : control.add_token_bucket(link, bucket);
+}
+
 /// Everything but the device's birth.
-Result<> lead_through(TrafficControl &control, const TokenBucket &bucket, kernel::IfIndex host,
-                      kernel::IfIndex device) {
-  SLUICE_TRY(control.add_token_bucket(device, bucket), "shape what the container sends");
+Result<> lead_through(TrafficControl &control, const TokenBucket &bucket, const Choice &choice,
+                      kernel::IfIndex host, kernel::IfIndex device) {
+  SLUICE_TRY(slow_down(control, device, bucket, choice), "shape what the container sends");
   SLUICE_TRY(control.add_ingress(host), "shape what the container sends");
   auto redirected = control.add_redirect(host, device);
   if (!redirected)
@@ -53,7 +62,8 @@ Result<> lead_through(TrafficControl &control, const TokenBucket &bucket, kernel
 }
 
 Outcome<Interface> shape_egress(TrafficControl &control, const Request &request,
-                                const TokenBucket &bucket, const kernel::Link &host) {
+                                const TokenBucket &bucket, const Choice &choice,
+                                const kernel::Link &host) {
   const auto &attachment = request.environment.attachment;
   const auto name = shaping_device(request.config.name, attachment.container_id);
   auto made =
@@ -64,7 +74,7 @@ Outcome<Interface> shape_egress(TrafficControl &control, const Request &request,
     return fail(CniError(std::move(made.error())));
   const auto device = read_device(name);
   if (device) {
-    auto done = lead_through(control, bucket, host.index, device->index);
+    auto done = lead_through(control, bucket, choice, host.index, device->index);
     if (done)
       return Interface{.name = name, .mac = device->mac.str(), .mtu_bytes = device->mtu_bytes};
     (void)remove_link(name);
@@ -78,23 +88,27 @@ Outcome<> shape(const Request &request, const BandwidthConfig &config, const ker
                 AddResult &result) {
   SLUICE_TAKE(auto control, TrafficControl::open());
   if (config.ingress)
-    SLUICE_TRY(control.add_token_bucket(host.index, *config.ingress),
+    SLUICE_TRY(slow_down(control, host.index, *config.ingress, config.choice),
                "shape what the container receives");
   if (!config.egress)
     return {};
-  auto device = shape_egress(control, request, *config.egress, host);
+  auto device = shape_egress(control, request, *config.egress, config.choice, host);
   if (!device) {
     if (config.ingress)
-      (void)control.remove_token_bucket(host.index);
+      (void)control.remove_root(host.index);
     return fail(std::move(device.error()));
   }
   result.interfaces.push_back(std::move(*device));
   return {};
 }
 
-Outcome<> check_bucket(TrafficControl &control, const kernel::Link &link,
-                       const TokenBucket &wanted) {
-  SLUICE_TAKE(const auto bucket, control.read_token_bucket(link.index));
+/// Classes have no limit of their own, and filters are not compared.
+Outcome<> check_bucket(TrafficControl &control, const kernel::Link &link, TokenBucket wanted,
+                       const Choice &choice) {
+  SLUICE_TAKE(const auto bucket, choice ? control.read_shaped_class(link.index)
+                                        : control.read_token_bucket(link.index));
+  if (choice)
+    wanted.limit_bytes = 0;
   if (!bucket)
     return fail(Code::check_failed, "interface \"" + link.name + "\" has no token bucket");
   if (!same_in_kernel(wanted, *bucket))
@@ -106,7 +120,7 @@ Outcome<> check_bucket(TrafficControl &control, const kernel::Link &link,
 }
 
 Outcome<> check_egress(TrafficControl &control, const Request &request, const kernel::Link &host,
-                       const TokenBucket &wanted) {
+                       const TokenBucket &wanted, const Choice &choice) {
   const auto name =
       shaping_device(request.config.name, request.environment.attachment.container_id);
   const auto device = read_device(name);
@@ -116,7 +130,7 @@ Outcome<> check_egress(TrafficControl &control, const Request &request, const ke
   if (!ingress)
     return fail(Code::check_failed,
                 "interface \"" + host.name + "\" does not redirect to \"" + name + "\"");
-  return check_bucket(control, *device, wanted);
+  return check_bucket(control, *device, wanted, choice);
 }
 
 Outcome<AddResult> previous_of(const Request &request) {
@@ -152,8 +166,9 @@ Outcome<> BandwidthPlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto host, read_host_end(request, previous));
   SLUICE_TAKE(auto control, TrafficControl::open());
   if (config.ingress)
-    SLUICE_PASS(check_bucket(control, host, *config.ingress));
-  return config.egress ? check_egress(control, request, host, *config.egress) : Outcome<>{};
+    SLUICE_PASS(check_bucket(control, host, *config.ingress, config.choice));
+  return config.egress ? check_egress(control, request, host, *config.egress, config.choice)
+                       : Outcome<>{};
 }
 
 Outcome<> BandwidthPlugin::status(const Request &request) const {

@@ -34,12 +34,30 @@ Outcome<std::optional<TokenBucket>> read_bucket(const ObjectReader &from, const 
       token_bucket(static_cast<std::uint64_t>(rate), static_cast<std::uint64_t>(burst)));
 }
 
-Outcome<> refuse_unsupported(const ObjectReader &from) {
-  for (const auto *key : {"unshapedSubnets", "shapedSubnets"})
-    if (from.has(key))
-      return fail(Code::unsupported_field, from.path() + key + " is not supported",
-                  "all traffic of the container is shaped");
-  return {};
+Outcome<std::vector<Cidr>> read_subnets(const ObjectReader &from, const char *key) {
+  std::vector<std::string> texts;
+  SLUICE_PASS(from.read(key, texts));
+  std::vector<Cidr> subnets;
+  for (const auto &text : texts) {
+    // Host bits are masked off, as the reference plugin does.
+    const auto subnet = InterfaceAddress::parse(text);
+    if (!subnet)
+      return fail(from.wrong(key, "\"" + text + "\" is no subnet, as 10.0.0.0/8 is one"));
+    subnets.push_back(subnet->network());
+  }
+  return subnets;
+}
+
+Outcome<std::optional<SubnetChoice>> read_choice(const ObjectReader &from) {
+  SLUICE_TAKE(auto shaped, read_subnets(from, "shapedSubnets"));
+  SLUICE_TAKE(auto unshaped, read_subnets(from, "unshapedSubnets"));
+  if (!shaped.empty() && !unshaped.empty())
+    return fail(Code::invalid_config, from.path() + "shapedSubnets and " + from.path() +
+                                          "unshapedSubnets are both set: only one can be");
+  if (shaped.empty() && unshaped.empty())
+    return std::optional<SubnetChoice>();
+  const bool these = !shaped.empty();
+  return std::optional(SubnetChoice{these ? std::move(shaped) : std::move(unshaped), these});
 }
 
 bool has_own_limits(const ObjectReader &top) {
@@ -49,9 +67,9 @@ bool has_own_limits(const ObjectReader &top) {
 
 Outcome<BandwidthConfig> read_limits(const ObjectReader &from) {
   BandwidthConfig config;
-  SLUICE_PASS(refuse_unsupported(from));
   SLUICE_TAKE(config.ingress, read_bucket(from, "ingressRate", "ingressBurst"));
   SLUICE_TAKE(config.egress, read_bucket(from, "egressRate", "egressBurst"));
+  SLUICE_TAKE(config.choice, read_choice(from));
   return config;
 }
 
@@ -78,12 +96,18 @@ Outcome<BandwidthConfig> parse_bandwidth_config(const NetworkConfig &config) {
   const auto top = top_of(config);
   if (has_own_limits(top))
     return read_limits(top);
-  SLUICE_PASS(refuse_unsupported(top));
   SLUICE_TAKE(const auto runtime, top.object("runtimeConfig"));
   if (!runtime)
     return BandwidthConfig{};
   SLUICE_TAKE(const auto limits, runtime->object("bandwidth"));
-  return limits ? read_limits(*limits) : Outcome<BandwidthConfig>(BandwidthConfig{});
+  if (!limits)
+    return BandwidthConfig{};
+  SLUICE_TAKE(auto read, read_limits(*limits));
+  // The runtime knows the rates and the administrator the subnets.
+  if (!read.choice) {
+    SLUICE_TAKE(read.choice, read_choice(top));
+  }
+  return read;
 }
 
 std::string shaping_device(const std::string &network, const std::string &container_id) {

@@ -17,13 +17,22 @@ struct TokenBucket {
   friend bool operator==(const TokenBucket &, const TokenBucket &) = default;
 };
 
+/// Packets to which destinations wait.
+struct SubnetChoice {
+  std::vector<Cidr> subnets;
+  bool shaped = true; ///< those to the subnets; false: all others
+  friend bool operator==(const SubnetChoice &, const SubnetChoice &) = default;
+};
+
 struct BandwidthConfig {
   std::optional<TokenBucket> ingress, egress; ///< as the container sees it
+  std::optional<SubnetChoice> choice;         ///< nullopt: all packets wait
   bool empty() const noexcept { return !ingress && !egress; }
 };
 
-/// Keys of the configuration win over runtimeConfig.bandwidth as a whole. Errors: 7 a wrong value,
-/// or a rate without its burst; 2 a key that is not supported.
+/// Rates and bursts of the configuration win over runtimeConfig.bandwidth as a whole; subnets of
+/// the configuration hold for the runtime's rates too. Errors: 7 a wrong value, or a rate without
+/// its burst, or shapedSubnets and unshapedSubnets together.
 Outcome<BandwidthConfig> parse_bandwidth_config(const NetworkConfig &config);
 
 /// `rate_bits` at least 8, `burst_bits` less than 8 * (2^32 - 1).

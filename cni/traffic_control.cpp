@@ -1,5 +1,7 @@
 #include "cni/traffic_control.hpp"
 
+#include "cni/traffic_message.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -18,30 +20,13 @@ using kernel::IfIndex;
 using kernel::rtnl::Message;
 using kernel::rtnl::NetlinkSocket;
 
+using namespace traffic;
+
 namespace {
 
-constexpr std::uint16_t kCreate = NLM_F_CREATE | NLM_F_EXCL;
-constexpr std::uint32_t kTokenBucketHandle = 0x0001'0000; // 1:
-constexpr std::uint32_t kIngressHandle = 0xffff'0000;     // ffff:
-constexpr std::uint32_t kFlow = 0x0001'0001;              // 1:1
+constexpr std::uint32_t kIngressHandle = 0xffff'0000; // ffff:
+constexpr std::uint32_t kFlow = 0x0001'0001;          // 1:1
 constexpr std::uint32_t kFilterPriority = 1;
-
-tcmsg header_of(IfIndex link, std::uint32_t parent, std::uint32_t handle) {
-  tcmsg header{};
-  header.tcm_family = AF_UNSPEC;
-  header.tcm_ifindex = static_cast<int>(link.value);
-  header.tcm_parent = parent;
-  header.tcm_handle = handle;
-  return header;
-}
-
-template <class Plain> std::span<const std::uint8_t> bytes_of(const Plain &value) {
-  return {reinterpret_cast<const std::uint8_t *>(&value), sizeof value};
-}
-
-std::string named(const char *doing, IfIndex link) {
-  return std::string(doing) + " on link number " + std::to_string(link.value);
-}
 
 /// One key that every packet matches.
 std::array<std::uint8_t, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> every_packet() {
@@ -66,14 +51,6 @@ void put_redirect_action(Message &message, IfIndex to) {
       });
     });
   });
-}
-
-template <class Plain> std::optional<Plain> plain_in(const nlattr *attribute) {
-  if (!attribute || nla_len(attribute) < static_cast<int>(sizeof(Plain)))
-    return std::nullopt;
-  Plain value{};
-  std::memcpy(&value, nla_data(attribute), sizeof value);
-  return value;
 }
 
 std::optional<TokenBucket> decode_token_bucket(nlattr *options) {
@@ -141,12 +118,11 @@ Result<> TrafficControl::create_ifb(const std::string &name, std::uint32_t mtu_b
 }
 
 Result<> TrafficControl::add_token_bucket(IfIndex link, const TokenBucket &bucket) {
-  Message message(RTM_NEWQDISC, kCreate, header_of(link, TC_H_ROOT, kTokenBucketHandle));
+  Message message(RTM_NEWQDISC, kCreate, header_of(link, TC_H_ROOT, kRootHandle));
   message.put(TCA_KIND, std::string("tbf"));
   message.nest(TCA_OPTIONS, [&] {
     tc_tbf_qopt parameters{};
-    parameters.rate.rate = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(bucket.rate_bytes, std::uint32_t{UINT32_MAX}));
+    parameters.rate.rate = cut_to_32_bits(bucket.rate_bytes);
     parameters.limit = bucket.limit_bytes;
     parameters.buffer = bucket.buffer_ticks;
     message.put(TCA_TBF_PARMS, bytes_of(parameters));
@@ -156,9 +132,9 @@ Result<> TrafficControl::add_token_bucket(IfIndex link, const TokenBucket &bucke
   return request(std::move(message), named("add a token bucket", link));
 }
 
-Result<> TrafficControl::remove_token_bucket(IfIndex link) {
-  return request(Message(RTM_DELQDISC, 0, header_of(link, TC_H_ROOT, kTokenBucketHandle)),
-                 named("remove the token bucket", link));
+Result<> TrafficControl::remove_root(IfIndex link) {
+  return request(Message(RTM_DELQDISC, 0, header_of(link, TC_H_ROOT, kRootHandle)),
+                 named("remove the root discipline", link));
 }
 
 Result<> TrafficControl::add_ingress(IfIndex link) {

@@ -19,7 +19,12 @@ public:
   /// tc qdisc add dev LINK root handle 1: tbf ...; already_exists if the link has a root discipline
   /// that is not the kernel's default.
   Result<> add_token_bucket(kernel::IfIndex link, const TokenBucket &bucket);
-  Result<> remove_token_bucket(kernel::IfIndex link);
+  /// tc qdisc add dev LINK root handle 1: htb ..., class 1:48 at the bucket's rate (and twice of it
+  /// for a burst), class 1:1 without limit, and a u32 filter by destination for each subnet.
+  /// Nothing is left of it on an error.
+  Result<> add_classes(kernel::IfIndex link, const TokenBucket &bucket, const SubnetChoice &choice);
+  /// Of either.
+  Result<> remove_root(kernel::IfIndex link);
   /// tc qdisc add dev LINK handle ffff: ingress
   Result<> add_ingress(kernel::IfIndex link);
   /// With all its filters.
@@ -30,6 +35,8 @@ public:
 
   /// The token bucket at the root of the link; nullopt if there is none.
   Result<std::optional<TokenBucket>> read_token_bucket(kernel::IfIndex link);
+  /// Class 1:48, without its limit; nullopt if there is none.
+  Result<std::optional<TokenBucket>> read_shaped_class(kernel::IfIndex link);
   Result<bool> has_ingress(kernel::IfIndex link);
 
 private:

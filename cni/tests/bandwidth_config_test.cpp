@@ -71,7 +71,11 @@ TEST(cni_bandwidth_config, wrong_limits_are_refused_and_named) {
        "runtimeConfig.bandwidth.egressRate is 8: a rate needs its burst, egressBurst"},
       {__LINE__, R"(,"runtimeConfig":{"bandwidth":[]})",
        "runtimeConfig.bandwidth is []: expected an object"},
-      {__LINE__, R"(,"shapedSubnets":["10.0.0.0/8"])", "shapedSubnets is not supported"},
+      {__LINE__, R"(,"ingressRate":8,"ingressBurst":8,"shapedSubnets":["10.0.0.0"])",
+       "shapedSubnets is [\"10.0.0.0\"]: \"10.0.0.0\" is no subnet, as 10.0.0.0/8 is one"},
+      {__LINE__,
+       R"(,"ingressRate":8,"ingressBurst":8,"shapedSubnets":["::/0"],"unshapedSubnets":["::/0"])",
+       "shapedSubnets and unshapedSubnets are both set: only one can be"},
   };
   for (const auto &c : cases) {
     SCOPED_TRACE(c.line);
@@ -107,6 +111,18 @@ TEST(cni_bandwidth_config, the_hosts_end_is_the_peer_that_the_result_names) {
   EXPECT_FALSE(host_end(previous, {.name = "veth3"}));
   EXPECT_FALSE(host_end(previous, {.name = "veth4"}));
   EXPECT_FALSE(host_end({}, {.name = "veth1"}));
+}
+
+TEST(cni_bandwidth_config, subnets_hold_for_the_rates_of_the_runtime_too) {
+  const std::string runtime = R"(,"runtimeConfig":{"bandwidth":{"ingressRate":8,"ingressBurst":8)";
+  const auto choice = [](const std::string &members) { return parse(members)->choice; };
+  EXPECT_EQ(choice(runtime + "}}"), std::nullopt);
+  EXPECT_EQ(choice(runtime + R"(}},"shapedSubnets":[])"), std::nullopt);
+  EXPECT_EQ(
+      choice(runtime + R"(}},"unshapedSubnets":["10.1.2.3/8","fd00::/8"])"),
+      (SubnetChoice{{Cidr::parse("10.0.0.0/8").value(), Cidr::parse("fd00::/8").value()}, false}));
+  EXPECT_EQ(choice(runtime + R"(,"shapedSubnets":["10.0.0.0/8"]}},"unshapedSubnets":["::/0"])"),
+            (SubnetChoice{{Cidr::parse("10.0.0.0/8").value()}, true}));
 }
 
 } // namespace

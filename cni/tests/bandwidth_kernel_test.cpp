@@ -91,6 +91,35 @@ TEST_F(cni_bandwidth, one_direction_leaves_the_other_alone) {
   EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), 3) << shown;
 }
 
+TEST_F(cni_bandwidth, subnets_are_sorted_out_by_classes_of_the_reference_plugin) {
+  const auto previous = attach("c1");
+  const auto text = config(
+      kLimits + R"(,"unshapedSubnets":["10.0.0.0/8","0.0.0.0/0","fd00:1:2:3::/64","fd00::/8"])",
+      previous);
+  const auto run = call(Command::add, "c1", text);
+  ASSERT_EQ(run.exit_status, 0) << run.output;
+  const auto shown = disciplines();
+  EXPECT_TRUE(contains(shown, "qdisc htb 1: root r2q 10 default 0x30")) << shown;
+  const auto device = devices().substr(0, 15);
+  const auto classes = driver.on_host("tc class show dev " + device + " | sort");
+  EXPECT_TRUE(contains(classes, "class htb 1:1 root prio 0 rate 800Gbit ceil 800Gbit")) << classes;
+  EXPECT_TRUE(contains(classes, "class htb 1:30 root prio 0 rate 16Mbit ceil 32Mbit burst 100000b"))
+      << classes;
+  const auto filters = driver.on_host("tc filter show dev " + device +
+                                      " | grep -o -e 'flowid.*' -e 'match.*' | tr '\\n' ' '");
+  EXPECT_EQ(filters, "flowid 1:1 not_in_hw  match fd000001/ffffffff at 24 "
+                     "match 00020003/ffffffff at 28 "
+                     "flowid 1:1 not_in_hw  match fd000000/ff000000 at 24 "
+                     "flowid 1:1 not_in_hw  match 0a000000/ff000000 at 16 "
+                     "flowid 1:1 not_in_hw  match 00000000/00000000 at 16 ");
+  EXPECT_EQ(call(Command::check, "c1", text).output, "");
+  const auto plain = config(kLimits, previous);
+  EXPECT_TRUE(contains(call(Command::check, "c1", plain).output, "\"code\":102"));
+  EXPECT_EQ(call(Command::del, "c1", text).output, "");
+  EXPECT_EQ(driver.del("c1").output, "");
+  expect_unshaped();
+}
+
 TEST_F(cni_bandwidth, a_failed_add_leaves_nothing) {
   const auto previous = attach("c1");
   const auto name = driver.on_host("ip -j link show type veth | jq -r '.[].ifname'");
@@ -202,6 +231,23 @@ TEST_F(cni_bandwidth_speed, a_shaped_pod_is_slower_in_both_directions) {
   auto shaped = connect(driver.host(), driver.pod("c1"), "10.77.0.2");
   auto unshaped = connect(driver.host(), driver.pod("c2"), "10.77.0.3");
   race(shaped, unshaped);
+}
+
+TEST_F(cni_bandwidth_speed, of_one_pod_only_what_goes_to_a_shaped_subnet_is_slower) {
+  driver.on_host("ip link set lo up; ip addr add 10.99.0.1/32 dev lo");
+  const auto previous = attach("c1");
+  const std::string slow = R"("egressRate":800000,"egressBurst":400000,)";
+  for (const std::string choice :
+       {R"("shapedSubnets":["10.77.0.0/24"])", R"("unshapedSubnets":["10.99.0.0/16"])"}) {
+    SCOPED_TRACE(choice);
+    ASSERT_EQ(call(Command::add, "c1", config(slow + choice, previous)).exit_status, 0);
+    auto shaped = connect(driver.pod("c1"), driver.host(), "10.77.0.1");
+    auto unshaped = connect(driver.pod("c1"), driver.host(), "10.99.0.1");
+    race(shaped, unshaped);
+    ASSERT_EQ(call(Command::del, "c1", config(choice, previous)).output, "");
+    driver.on_host("tc qdisc del dev " +
+                   parse_result(previous, kLatestVersion)->interfaces[1].name + " ingress");
+  }
 }
 
 class cni_bandwidth_interop : public cni_bandwidth {
