@@ -27,4 +27,14 @@ HealthAnswer health_of(const HealthState &state, bool with_node, Clock::time_poi
   return {healthy && (!with_node || state.node_eligible), body.dump() + "\n"};
 }
 
+HealthAnswer readiness_of(const HealthState &state) {
+  auto families = nlohmann::json::object();
+  bool ready = !state.families.empty();
+  for (const auto &[family, of] : state.families) {
+    ready = ready && of.synced;
+    families[std::string(name_of(family))] = {{"ready", of.synced}};
+  }
+  return {ready, nlohmann::json{{"ready", ready}, {"status", std::move(families)}}.dump() + "\n"};
+}
+
 } // namespace sluice::proxy

@@ -13,6 +13,7 @@ namespace sluice::proxy {
 struct FamilyHealth {
   std::optional<Clock::time_point> oldest_change; ///< not in the kernel yet
   std::chrono::system_clock::time_point last_sync{};
+  bool synced = false; ///< the first full sync is done
 };
 
 struct HealthState {
@@ -30,6 +31,10 @@ struct HealthAnswer {
 /// /livez. Pure.
 HealthAnswer health_of(const HealthState &state, bool with_node, Clock::time_point now,
                        std::chrono::system_clock::time_point wall, Clock::duration patience);
+
+/// Whether every family's first full sync is done: what was true once stays true. For /readyz: a
+/// node that boots sends no traffic here before. Pure.
+HealthAnswer readiness_of(const HealthState &state);
 
 /// Written by the loop, read by the server. Thread-safe: `mutex_` guards `state_`.
 class HealthBoard {

@@ -7,7 +7,9 @@
 #include "kube/daemon/signals.hpp"
 #include "proxy/control.hpp"
 #include "proxy/dry_run.hpp"
+#include "proxy/events.hpp"
 #include "proxy/flow_cleaner.hpp"
+#include "proxy/health_ports.hpp"
 #include "proxy/json.hpp"
 #include "proxy/kernel_watcher.hpp"
 #include "proxy/nftables/dataplane.hpp"
@@ -93,9 +95,12 @@ public:
                   "find the API server");
     config.userAgent = std::string("sluice-proxy/") + kVersion;
     SLUICE_ASSIGN(client_, kube::ApiClient::create(std::move(config)), "prepare the API client");
+    if (!options_.dryRun)
+      start_events();
     SLUICE_TRY(make_runner(), "start");
     if (!options_.dryRun) {
       SLUICE_TRY(open_doors(), "start");
+      tell(EventType::Normal, "Node", {"", node_name_}, "Starting", "StartKubeProxy", "");
     }
     SLUICE_ASSIGN(signals_, kube::daemon::SignalListener::start([this](int signal) {
                     if (signal != SIGHUP)
@@ -120,10 +125,14 @@ private:
           std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_, filter()),
                                        std::move(side), options_.periods, clock_));
     }
-    RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}};
+    RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}};
     if (!options_.dryRun) {
       SLUICE_TRY(start_flow_cleaner(), "clean up UDP flows");
+      SLUICE_TRY(start_health_ports(), "serve the health of Services");
       parts.lookForFlows = [this](FlowQuery query) { flow_cleaner_->look_for(std::move(query)); };
+      parts.setHealthPorts = [this](HealthPortsWanted wanted) {
+        health_ports_->set(std::move(wanted));
+      };
     }
     runner_ = std::make_unique<Runner>(std::move(parts), options_.node, std::move(families));
     if (!watches.empty()) {
@@ -134,6 +143,48 @@ private:
                                          }),
                     "watch nf_tables");
     }
+    return {};
+  }
+
+  void start_events() {
+    events_ = std::make_unique<EventRecorder>(EventRecorder::Options{
+        .nodeName = node_name_,
+        .send = [this](const std::string &namespace_, const nlohmann::json &event) -> Result<> {
+          kube::HttpRequest request{.method = "POST",
+                                    .path = "/apis/events.k8s.io/v1/namespaces/" + namespace_ +
+                                            "/events",
+                                    .body = event.dump(),
+                                    .contentType = "application/json"};
+          request.timeout = std::chrono::seconds(5);
+          SLUICE_TRY(client_->call(request), "tell the Event " + event.value("reason", ""));
+          return {};
+        },
+        .failed =
+            [](const Error &error) {
+              kube::daemon::log_debug("an Event is lost", {{"error", error}});
+            }});
+  }
+
+  void tell(EventType type, std::string kind, kube::ObjectKey about, std::string reason,
+            std::string action, std::string note) {
+    events_->record({std::move(kind), std::move(about), type, std::move(reason), std::move(action),
+                     std::move(note)});
+  }
+
+  Result<> start_health_ports() {
+    HealthPorts::Options options;
+    options.healthy = [this] {
+      return health_of(health_.snapshot(), false, clock_.now(), std::chrono::system_clock::now(),
+                       2 * options_.periods.period)
+          .ok;
+    };
+    options.failed = [this](const kube::ObjectKey &service, const Error &error) {
+      log_warning("a Service's healthCheckNodePort does not answer; trying again",
+                  {{"service", service.str()}, {"error", error}});
+      tell(EventType::Warning, "Service", service, "FailedToStartServiceHealthcheck", "Listen",
+           "node " + node_name_ + ": " + error.what());
+    };
+    SLUICE_ASSIGN(health_ports_, HealthPorts::start(std::move(options)), "start");
     return {};
   }
 
@@ -187,7 +238,14 @@ private:
   }
 
   Result<> open_doors() {
-    SLUICE_ASSIGN(servers_, OpsServers::start(options_, health_, metrics_, clock_), "serve");
+    const auto cannot_listen = [this](OpsServers::Kind kind, const Error &error) {
+      tell(EventType::Warning, "Node", {"", node_name_},
+           kind == OpsServers::Kind::health ? "FailedToStartProxierHealthcheck"
+                                            : "FailedToStartMetricServer",
+           "StartKubeProxy", error.what());
+    };
+    SLUICE_ASSIGN(servers_, OpsServers::start(options_, health_, metrics_, clock_, cannot_listen),
+                  "serve");
     if (!options_.controlSocket.empty()) {
       SLUICE_ASSIGN(control_,
                     kube::daemon::ControlServer::start(
@@ -220,8 +278,10 @@ private:
   ProxyMetrics proxy_metrics_{metrics_};
   std::size_t shown_ = 0;      ///< tables of --dry-run
   std::set<std::string> told_; ///< what was said to be left out
-  std::unique_ptr<FlowCleaner> flow_cleaner_;
   std::unique_ptr<kube::ApiClient> client_;
+  std::unique_ptr<EventRecorder> events_;
+  std::unique_ptr<FlowCleaner> flow_cleaner_;
+  std::unique_ptr<HealthPorts> health_ports_;
   std::unique_ptr<Runner> runner_;
   std::unique_ptr<OpsServers> servers_;
   std::unique_ptr<kube::daemon::ControlServer> control_;

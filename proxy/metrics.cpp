@@ -31,6 +31,15 @@ kube::daemon::MetricLabels label_of(Family family) {
   return {{"ip_family", std::string(name_of(family))}};
 }
 
+kube::daemon::Gauge no_local_endpoints(kube::daemon::Metrics &metrics, Family family,
+                                       const char *policy) {
+  auto labels = label_of(family);
+  labels["traffic_policy"] = policy;
+  return metrics.gauge("kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+                       "Service ports with policy Local and endpoints, but none on this node.",
+                       labels);
+}
+
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 double wall_seconds() {
@@ -73,6 +82,8 @@ FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family)
                               "End of the last successful sync.", label_of(family))),
       last_queued(metrics.gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
                                 "When a sync was last asked for.", label_of(family))),
+      no_local_internal(no_local_endpoints(metrics, family, "internal")),
+      no_local_external(no_local_endpoints(metrics, family, "external")),
       services(metrics.gauge("sluice_proxy_services", "Services known.", label_of(family))),
       endpoints(metrics.gauge("sluice_proxy_endpoints", "Endpoints known.", label_of(family))),
       frontends(

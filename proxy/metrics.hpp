@@ -18,6 +18,7 @@ struct FamilyMetrics {
   kube::daemon::Histogram sync, full, partial, network_programming, event_to_commit, flow_cleanup;
   kube::daemon::Counter failures, repairs, audits, flows_deleted;
   kube::daemon::Gauge last_sync, last_queued;
+  kube::daemon::Gauge no_local_internal, no_local_external;
   kube::daemon::Gauge services, endpoints, frontends, backend_sets;
 };
 

@@ -21,8 +21,8 @@ kube::http::Response no_such_page() {
 /// One address that is to be listened on.
 class Listener {
 public:
-  Listener(std::string what, SocketAddress address, Handler handler)
-      : what_(std::move(what)), address_(address), handler_(std::move(handler)) {}
+  Listener(OpsServers::Kind kind, SocketAddress address, Handler handler)
+      : kind_(kind), address_(address), handler_(std::move(handler)) {}
 
   Result<> listen() {
     kube::http::ServerOptions options;
@@ -33,13 +33,16 @@ public:
                       [handler = handler_](std::shared_ptr<kube::http::Exchange> exchange) {
                         exchange->reply(handler(exchange->request()));
                       }),
-                  "listen for " + what_ + " on " + address_.str());
+                  std::string("listen for ") +
+                      (kind_ == OpsServers::Kind::health ? "health" : "metrics") + " on " +
+                      address_.str());
     return {};
   }
+  OpsServers::Kind kind() const noexcept { return kind_; }
   bool listening() const noexcept { return server_ != nullptr; }
 
 private:
-  std::string what_;
+  OpsServers::Kind kind_;
   SocketAddress address_;
   Handler handler_;
   std::unique_ptr<kube::http::Server> server_;
@@ -81,9 +84,10 @@ struct OpsServers::Impl {
     }
   }
 
-  Result<> start(bool hard_fail) {
+  Result<> start(bool hard_fail, const CannotListen &cannot_listen) {
     for (auto &listener : listeners)
       if (auto listening = listener.listen(); !listening) {
+        cannot_listen(listener.kind(), listening.error());
         if (hard_fail)
           return fail(std::move(listening.error()));
         kube::daemon::log_warning("cannot listen; trying again every 5 s",
@@ -99,13 +103,16 @@ struct OpsServers::Impl {
 OpsServers::OpsServers(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 OpsServers::~OpsServers() = default;
 
-Result<std::unique_ptr<OpsServers>> OpsServers::start(const ProxyOptions &options,
-                                                      const HealthBoard &board,
-                                                      kube::daemon::Metrics &metrics,
-                                                      const Clock &clock) {
+Result<std::unique_ptr<OpsServers>>
+OpsServers::start(const ProxyOptions &options, const HealthBoard &board,
+                  kube::daemon::Metrics &metrics, const Clock &clock, CannotListen cannot_listen) {
   auto impl = std::make_unique<Impl>();
   const Handler health = [&board, &clock, &metrics, patience = 2 * options.periods.period](
                              const kube::http::Request &request) {
+    if (request.path == "/readyz") {
+      const auto state = readiness_of(board.snapshot());
+      return answer(state.ok ? 200 : 503, "application/json", state.body);
+    }
     if (request.path != "/healthz" && request.path != "/livez")
       return no_such_page();
     const bool with_node = request.path == "/healthz";
@@ -128,13 +135,13 @@ Result<std::unique_ptr<OpsServers>> OpsServers::start(const ProxyOptions &option
   };
   if (!options.healthzBindAddress.empty()) {
     SLUICE_ASSIGN(const auto address, SocketAddress::parse(options.healthzBindAddress), "health");
-    impl->listeners.emplace_back("health", address, health);
+    impl->listeners.emplace_back(Kind::health, address, health);
   }
   if (!options.metricsBindAddress.empty()) {
     SLUICE_ASSIGN(const auto address, SocketAddress::parse(options.metricsBindAddress), "metrics");
-    impl->listeners.emplace_back("metrics", address, figures);
+    impl->listeners.emplace_back(Kind::metrics, address, figures);
   }
-  SLUICE_TRY(impl->start(options.bindAddressHardFail), "start");
+  SLUICE_TRY(impl->start(options.bindAddressHardFail, cannot_listen), "start");
   return std::unique_ptr<OpsServers>(new OpsServers(std::move(impl)));
 }
 

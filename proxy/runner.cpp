@@ -201,7 +201,7 @@ void Runner::sync_all() {
   for (const auto &sync : families_) {
     while (const auto outcome = sync->step()) {
       report(*sync, *outcome);
-      look_for_flows(*sync, *outcome);
+      after_commit(*sync, *outcome);
     }
     if (sync->oldest_change())
       publish_health(*sync, false);
@@ -260,16 +260,27 @@ void Runner::report_triggers(Family family) {
   triggers_[family].clear();
 }
 
-void Runner::look_for_flows(const FamilySync &sync, const SyncOutcome &outcome) {
+void Runner::after_commit(const FamilySync &sync, const SyncOutcome &outcome) {
   using Kind = SyncOutcome::Kind;
-  if (!parts_.lookForFlows || outcome.kind == Kind::failed || outcome.kind == Kind::verified)
+  if (outcome.kind == Kind::failed || outcome.kind == Kind::verified)
     return;
-  auto &tracker = flows_[sync.model().family()];
-  const bool whole = outcome.kind == Kind::started || outcome.kind == Kind::repaired;
-  auto query =
-      whole ? tracker.update_all(sync.model()) : tracker.update(sync.model(), outcome.changed);
-  if (!query.empty())
-    parts_.lookForFlows(std::move(query));
+  const auto &model = sync.model();
+  auto &followers = followers_[model.family()];
+  const bool all = outcome.kind == Kind::started || outcome.kind == Kind::repaired;
+  if (parts_.lookForFlows) {
+    auto query =
+        all ? followers.flows.update_all(model) : followers.flows.update(model, outcome.changed);
+    if (!query.empty())
+      parts_.lookForFlows(std::move(query));
+  }
+  const auto *changed = all ? nullptr : &outcome.changed;
+  if (parts_.setHealthPorts)
+    if (auto wanted = followers.healthPorts.update(model, changed))
+      parts_.setHealthPorts(std::move(*wanted));
+  const auto &gaps = followers.localGaps.update(model, changed);
+  const auto &metrics = parts_.metrics.of(model.family());
+  metrics.no_local_internal.set(static_cast<double>(gaps.internal));
+  metrics.no_local_external.set(static_cast<double>(gaps.external));
 }
 
 void Runner::publish_health(const FamilySync &sync, bool synced_now) {
@@ -278,8 +289,10 @@ void Runner::publish_health(const FamilySync &sync, bool synced_now) {
   parts_.health.update([&](HealthState &state) {
     auto &family = state.families[sync.model().family()];
     family.oldest_change = oldest;
-    if (synced_now)
+    if (synced_now) {
       family.last_sync = std::chrono::system_clock::now();
+      family.synced = true;
+    }
   });
 }
 

@@ -10,6 +10,7 @@
 #include "proxy/health.hpp"
 #include "proxy/metrics.hpp"
 #include "proxy/model/node_info.hpp"
+#include "proxy/service_health.hpp"
 
 #include <functional>
 #include <set>
@@ -43,6 +44,8 @@ struct RunnerParts {
   ProxyMetrics &metrics;
   /// Told after a commit which UDP flows it made stale; returns at once. Empty: nobody cares.
   std::function<void(FlowQuery)> lookForFlows;
+  /// Told after a commit what load balancers may ask about. Empty: nobody answers them.
+  std::function<void(HealthPortsWanted)> setHealthPorts;
 };
 
 /// Not thread-safe but for `inbox`.
@@ -79,7 +82,7 @@ private:
   void sync_all();
   void report(FamilySync &sync, const SyncOutcome &outcome);
   void report_triggers(Family family);
-  void look_for_flows(const FamilySync &sync, const SyncOutcome &outcome);
+  void after_commit(const FamilySync &sync, const SyncOutcome &outcome);
   void publish_health(const FamilySync &sync, bool synced_now);
 
   RunnerParts parts_;
@@ -89,7 +92,13 @@ private:
   bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;
   bool allowed_ = false, stopping_ = false;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
-  std::map<Family, FlowTracker> flows_;
+  /// What follows from the table of one family.
+  struct Followers {
+    FlowTracker flows;
+    HealthPortsTracker healthPorts;
+    LocalGapTracker localGaps;
+  };
+  std::map<Family, Followers> followers_;
   /// When the endpoints changed whose rules are not in the kernel yet, by their annotation.
   std::map<Family, std::set<std::pair<std::string, std::chrono::system_clock::time_point>>>
       triggers_;

@@ -73,14 +73,55 @@ std::vector<FlowTarget> Model::flow_targets(const kube::ObjectKey &service) cons
   for (const auto &port : view->ports) {
     if (port.protocol != Protocol::udp)
       continue;
-    const ServicePortName name{service.namespace_, service.name, port.name, port.protocol};
     const auto allowed = serving(endpoints_.endpoints_of(service, port));
-    for (const auto &frontend : frontends_of(*view, port))
-      if (const auto found = builder_.table().frontends.find(frontend);
-          found != builder_.table().frontends.end() && found->second.service == name)
-        targets.push_back({frontend, allowed, translates(found->second)});
+    each_frontend(service, *view, port, [&](const Frontend &frontend, const FrontendInfo &info) {
+      targets.push_back({frontend, allowed, translates(info)});
+    });
   }
   return targets;
+}
+
+void Model::each_frontend(
+    const kube::ObjectKey &service, const ServiceView &view, const ServicePortView &port,
+    const std::function<void(const Frontend &, const FrontendInfo &)> &visit) const {
+  const auto &held = builder_.table().frontends;
+  const ServicePortName name{service.namespace_, service.name, port.name, port.protocol};
+  for (const auto &frontend : frontends_of(view, port))
+    if (const auto found = held.find(frontend);
+        found != held.end() && found->second.service == name)
+      visit(frontend, found->second);
+}
+
+std::optional<ServiceHealth> Model::service_health(const kube::ObjectKey &service) const {
+  const auto *view = services_.find(service);
+  if (!view || view->healthCheckNodePort.value == 0)
+    return std::nullopt;
+  std::set<IpAddress> ready;
+  for (const auto &port : view->ports)
+    for (const auto &endpoint : endpoints_.endpoints_of(service, port))
+      if (endpoint.state.local && endpoint.state.ready)
+        ready.insert(endpoint.address.ip);
+  return ServiceHealth{view->healthCheckNodePort, ready.size()};
+}
+
+LocalGaps Model::local_gaps(const kube::ObjectKey &service) const {
+  LocalGaps gaps;
+  const auto *view = services_.find(service);
+  if (!view || !(view->internalLocal || view->externalLocal))
+    return gaps;
+  const auto is_gap = [](const TrafficPath &path) {
+    return path.backends.value == 0 && path.whenEmpty == WhenEmpty::drop;
+  };
+  for (const auto &port : view->ports) {
+    bool internal = false, external = false;
+    each_frontend(service, *view, port, [&](const Frontend &, const FrontendInfo &info) {
+      auto &gap = info.kind == FrontendKind::cluster_ip ? internal : external;
+      gap = gap || is_gap(info.from_outside);
+    });
+    gaps.internal += internal ? 1 : 0;
+    gaps.external += external ? 1 : 0;
+  }
+  return gaps;
 }
 
 void Model::each_service(

@@ -21,6 +21,19 @@ struct FlowTarget {
   friend bool operator==(const FlowTarget &, const FlowTarget &) = default;
 };
 
+/// What a load balancer may ask this node about one Service (healthCheckNodePort).
+struct ServiceHealth {
+  Port port;
+  std::size_t localEndpoints = 0; ///< addresses of ready endpoints on this node, each once
+  friend bool operator==(const ServiceHealth &, const ServiceHealth &) = default;
+};
+
+/// Service ports that some endpoint could serve, but none of those that policy Local allows here.
+struct LocalGaps {
+  std::size_t internal = 0, external = 0; ///< by the traffic policy
+  friend bool operator==(const LocalGaps &, const LocalGaps &) = default;
+};
+
 /// Not thread-safe. Does no I/O and knows no time.
 class Model {
 public:
@@ -43,6 +56,9 @@ public:
 
   /// The UDP frontends that a Service has in the table. O(that Service).
   std::vector<FlowTarget> flow_targets(const kube::ObjectKey &service) const;
+  /// Nothing if load balancers have nothing to ask about the Service.
+  std::optional<ServiceHealth> service_health(const kube::ObjectKey &service) const;
+  LocalGaps local_gaps(const kube::ObjectKey &service) const;
   /// In order.
   void each_service(
       const std::function<void(const kube::ObjectKey &, const ServiceView &)> &visit) const;
@@ -55,6 +71,11 @@ public:
   std::size_t endpoint_count() const noexcept { return endpoints_.endpoint_count(); }
 
 private:
+  /// Those of a service port that it has in the table.
+  void
+  each_frontend(const kube::ObjectKey &service, const ServiceView &view,
+                const ServicePortView &port,
+                const std::function<void(const Frontend &, const FrontendInfo &)> &visit) const;
   void explain_endpoints(const Flow &flow, const FrontendInfo &info, Explanation &out) const;
 
   Family family_;
