@@ -1,5 +1,7 @@
 #include "kernel/iptables.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace sluice::kernel::iptables {
@@ -9,6 +11,19 @@ namespace {
 constexpr std::array kFolders{"/usr/sbin/", "/sbin/", "/usr/local/sbin/", "/usr/bin/", "/bin/"};
 /// Of iptables(8): another program holds the lock.
 constexpr int kLockHeld = 4;
+/// In seconds; without it iptables-restore waits for ever, and with 0 too.
+constexpr auto kLockWait = "1";
+constexpr auto kLockFile = "/run/xtables.lock";
+
+bool is_locked() {
+  const UniqueFd file(::open(kLockFile, O_RDONLY | O_CLOEXEC));
+  return file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+Error busy() {
+  return {Errc::busy,
+          std::string("write iptables rules: another program holds the lock ") + kLockFile};
+}
 
 Result<std::string> find_program(const std::string &name) {
   for (const std::string folder : kFolders)
@@ -44,14 +59,13 @@ public:
   }
 
   Result<> restore(std::string_view text) override {
-    std::vector<std::string> argv{restore_, "--noflush"};
-    if (options_.lock_wait.count() > 0) // "-w 0" would wait for ever
-      argv.insert(argv.end(), {"-w", std::to_string(options_.lock_wait.count())});
-    SLUICE_ASSIGN(const auto output, run(std::move(argv), text), "write iptables rules");
+    // The program would wait for a whole second at least, and the caller with it.
+    if (options_.flavour == Flavour::legacy && is_locked())
+      return fail(busy());
+    SLUICE_ASSIGN(const auto output, run({restore_, "--noflush", "-w", kLockWait}, text),
+                  "write iptables rules");
     if (output.status.code == kLockHeld && output.status.signal == 0)
-      return fail(Errc::busy, "write iptables rules: another program holds the lock "
-                              "/run/xtables.lock (waited for " +
-                                  std::to_string(options_.lock_wait.count()) + " s)");
+      return fail(busy());
     if (!output.status.success())
       return fail(failed(restore_, output, Errc::invalid_input));
     return {};

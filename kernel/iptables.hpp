@@ -39,8 +39,6 @@ struct ToolOptions {
   Family family = Family::ipv4;
   Flavour flavour = Flavour::nft;
   std::optional<int> netns_fd;
-  /// How long `restore` waits for the lock of the legacy flavour.
-  std::chrono::seconds lock_wait{5};
   /// For the program to end: the nft flavour needs some seconds for ten thousand chains.
   std::chrono::seconds deadline{120};
 };

@@ -13,6 +13,7 @@ public:
 
   Result<> start(const Table &table) override {
     started_ = false;
+    unwritten_ = {};
     SLUICE_ASSIGN(auto saved, read_back(), "start");
     kernel_ = KernelState(std::move(saved));
     ruleset_.reset(table);
@@ -27,12 +28,13 @@ public:
   Result<> apply(const TableDelta &delta) override {
     if (!started_)
       return fail(Errc::invalid_input, "apply: start the data plane first");
-    const auto chains = ruleset_.change(delta);
-    if (auto done = write(kernel_.text_for(chains)); !done) {
-      started_ = false; // the rule set is ahead of the kernel
+    merge(ruleset_.change(delta), unwritten_);
+    if (auto done = write(kernel_.text_for(unwritten_)); !done) {
+      started_ = done.error().code() == Errc::busy; // else the kernel's state is unknown
       return fail(std::move(done.error()).in("apply"));
     }
-    kernel_.written(chains);
+    kernel_.written(unwritten_);
+    unwritten_ = {};
     return {};
   }
 
@@ -57,6 +59,13 @@ public:
   }
 
 private:
+  static void merge(ChainSet from, ChainSet &into) {
+    for (auto &[name, rules] : from.nat)
+      into.nat[name] = std::move(rules);
+    for (auto &[name, rules] : from.filter)
+      into.filter[name] = std::move(rules);
+  }
+
   Result<Saved> read_back() {
     SLUICE_ASSIGN(auto nat, tool_->save("nat"), "table nat");
     SLUICE_ASSIGN(auto filter, tool_->save("filter"), "table filter");
@@ -73,6 +82,7 @@ private:
   std::unique_ptr<kernel::iptables::Tool> tool_;
   Ruleset ruleset_;
   KernelState kernel_;
+  ChainSet unwritten_; ///< what could not be written for the lock
   bool started_ = false;
 };
 

@@ -13,9 +13,10 @@ struct Options {
   std::uint32_t ownershipCtMarkBit = 0x0200'0000;
 };
 
-/// `tool` is of the table's family and of the network namespace whose packets are meant. `apply`
-/// and `start` may answer Errc::busy: another program holds the lock of the tables, nothing was
-/// done, and the same call may be made again.
+/// `tool` is of the table's family and of the network namespace whose packets are meant. `start`
+/// and `apply` may answer Errc::busy: another program holds the lock of the tables. `start` is then
+/// to be called again; what `apply` was given is kept, and is written by the next `apply`, which
+/// may be one of an empty delta.
 std::unique_ptr<Dataplane>
 make_dataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options = {});
 

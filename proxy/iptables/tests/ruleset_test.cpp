@@ -218,11 +218,25 @@ TEST(iptables_ruleset, after_a_failure_the_next_start_brings_everything) {
   ASSERT_TRUE(bench.dataplane->start(table));
   TableDelta delta;
   delta.removeFrontends = {table.frontends.begin()->first};
-  bench.kernel->fail_next(Error(Errc::busy, "the lock"));
-  EXPECT_EQ(bench.dataplane->apply(delta).error().code(), Errc::busy);
+  bench.kernel->fail_next(Error(Errc::kernel, "out of memory"));
+  EXPECT_EQ(bench.dataplane->apply(delta).error().code(), Errc::kernel);
   EXPECT_EQ(bench.dataplane->apply(delta).error().code(), Errc::invalid_input);
   apply_delta(table, delta);
   ASSERT_TRUE(bench.dataplane->start(table));
+  EXPECT_TRUE(bench.dataplane->verify(table)->empty());
+}
+
+TEST(iptables_ruleset, what_waits_for_the_lock_is_written_with_the_next_change) {
+  Bench bench;
+  auto table = table_with(kPlain, kMasqueraded, kMasqueraded);
+  ASSERT_TRUE(bench.dataplane->start(table));
+  TableDelta delta;
+  delta.removeFrontends = {table.frontends.begin()->first};
+  delta.removeBackends = {BackendSetId(1), BackendSetId(2)};
+  bench.kernel->fail_next(Error(Errc::busy, "the lock"));
+  EXPECT_EQ(bench.dataplane->apply(delta).error().code(), Errc::busy);
+  ASSERT_TRUE(bench.dataplane->apply({}));
+  apply_delta(table, delta);
   EXPECT_TRUE(bench.dataplane->verify(table)->empty());
 }
 
