@@ -72,16 +72,12 @@ Outcome<> BridgePlugin::check(const Request &request) const {
   SLUICE_PASS(check_bridge_attachment(config, previous, named, bridge,
                                       host_link ? std::optional(*host_link) : std::nullopt, pod));
   SLUICE_PASS(check_spoof_check(config, environment.attachment, named.host.name));
-  if (!config.ip_masq)
-    return {};
-  std::vector<Cidr> networks;
-  for (const auto &ip : previous.ips)
-    networks.push_back(ip.address.network());
-  return check_masquerade(networks);
+  return check_masquerade(config.masquerade, request, addresses_of(previous));
 }
 
 Outcome<> BridgePlugin::status(const Request &request) const {
-  SLUICE_PASS(parse_bridge_config(request.config, request.environment.args));
+  SLUICE_TAKE(const auto config, parse_bridge_config(request.config, request.environment.args));
+  SLUICE_PASS(masquerade_status(config.masquerade));
   return ipam_status(request);
 }
 
