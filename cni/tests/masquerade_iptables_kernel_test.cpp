@@ -106,7 +106,7 @@ TEST_F(cni_masquerade_iptables, an_add_that_fails_leaves_no_rule_and_harms_none)
   EXPECT_EQ(rules(), before) << "of the pod that is there";
   // The pod cannot be set up: a route by a gateway that is out of reach.
   auto broken = old;
-  broken.replace(broken.find("10.77.0.9/24\"}]"), 16,
+  broken.replace(broken.find("10.77.0.9/24\"}]"), 15,
                  R"(10.77.0.8/24"}],"routes":[{"dst":"10.5.0.0/16","gw":"10.99.0.1"}])");
   const auto failed = call(Command::add, "c2", broken, driver.program("bridge"));
   EXPECT_NE(failed.output.find("set up container interface"), std::string::npos) << failed.output;
