@@ -127,3 +127,9 @@ function(sluice_tests name)
     set_tests_properties(${name}.${ARG_LABEL} PROPERTIES RUN_SERIAL ON)
   endif()
 endfunction()
+
+# sluice_vm_tests(cni_kernel "cni_vlans.*")
+# These cases of the program bin/tests/<name>_tests also run on the stock kernel (integration/vm).
+function(sluice_vm_tests name filter)
+  set_property(GLOBAL APPEND_STRING PROPERTY SLUICE_VM_TESTS "${SLUICE_TEST_OUTPUT}/${name}_tests ${filter}\n")
+endfunction()
