@@ -118,18 +118,17 @@ Outcome<> check_direct(const DirectConfig &config, const AddResult &previous,
   return check_routes(previous, pod);
 }
 
-std::vector<InterfaceAddress> checked_pods(const NetworkConfig &config, const AddResult &previous) {
+std::vector<Cidr> checked_networks(const NetworkConfig &config, const AddResult &previous) {
   const auto subnets = configured_subnets(config);
-  std::vector<InterfaceAddress> pods;
+  std::vector<Cidr> networks;
   for (const auto &ip : previous.ips) {
     if (ip.address.prefix_length != ip.address.ip.bits())
-      pods.push_back(ip.address);
+      networks.push_back(ip.address.network());
     else
-      for (const auto &subnet : subnets)
-        if (subnet.contains(ip.address.ip))
-          pods.push_back({ip.address.ip, subnet.prefix_length()});
+      std::copy_if(subnets.begin(), subnets.end(), std::back_inserter(networks),
+                   [&](const Cidr &subnet) { return subnet.contains(ip.address.ip); });
   }
-  return pods;
+  return networks;
 }
 
 } // namespace sluice::cni

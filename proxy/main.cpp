@@ -14,7 +14,6 @@
 #include "proxy/kernel_watcher.hpp"
 #include "proxy/nftables/dataplane.hpp"
 #include "proxy/ops_servers.hpp"
-#include "proxy/supported.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -121,9 +120,8 @@ private:
     std::vector<KernelWatcher::Watch> watches;
     for (const auto family : families_of_host()) {
       SLUICE_ASSIGN(auto side, kernel_side(family, watches), "open the data plane");
-      families.push_back(
-          std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_, filter()),
-                                       std::move(side), options_.periods, clock_));
+      families.push_back(std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_),
+                                                      std::move(side), options_.periods, clock_));
     }
     RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}};
     if (!options_.dryRun) {
@@ -224,13 +222,6 @@ private:
     return std::move(side.dataplane);
   }
 
-  FrontendFilter filter() {
-    return supported_by_nftables([this](const std::string &what) {
-      if (told_.insert(what).second)
-        log_warning("the data plane of this version leaves something out", {{"what", what}});
-    });
-  }
-
   void show(const Table &table) {
     std::puts(to_json(table).dump(2).c_str());
     if (++shown_ == families_of_host().size())
@@ -276,8 +267,7 @@ private:
   HealthBoard health_;
   kube::daemon::Metrics metrics_;
   ProxyMetrics proxy_metrics_{metrics_};
-  std::size_t shown_ = 0;      ///< tables of --dry-run
-  std::set<std::string> told_; ///< what was said to be left out
+  std::size_t shown_ = 0; ///< tables of --dry-run
   std::unique_ptr<kube::ApiClient> client_;
   std::unique_ptr<EventRecorder> events_;
   std::unique_ptr<FlowCleaner> flow_cleaner_;

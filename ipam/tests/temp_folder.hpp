@@ -1,5 +1,5 @@
 #pragma once
-// A folder that goes away with everything in it.
+// A folder under /tmp that goes away with everything in it.
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,8 +11,9 @@ namespace sluice {
 
 class TempFolder {
 public:
-  explicit TempFolder(const std::string &parent = "/tmp") : path_(parent + "/slc-test-XXXXXX") {
-    ::mkdtemp(path_.data());
+  TempFolder() {
+    char name[] = "/tmp/slc-test-XXXXXX";
+    path_ = ::mkdtemp(name);
   }
   TempFolder(const TempFolder &) = delete;
   TempFolder &operator=(const TempFolder &) = delete;

@@ -250,6 +250,9 @@ int append_text(nftnl_expr *expr, void *data) {
   const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
   if (name != nullptr && std::string_view(name) == "counter")
     words = "";
+  // The kernel reports the timeout that a dynset has not been given as 0.
+  if (constexpr std::string_view none = " timeout 0ms"; words.ends_with(none))
+    words.remove_suffix(none.size());
   text += text.empty() ? "[ " : " [ ";
   text += name == nullptr ? "" : name;
   if (!words.empty())

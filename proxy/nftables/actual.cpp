@@ -29,8 +29,10 @@ private:
 
 Result<> read_elements(Nft &nft, const TableId &table, Actual &actual) {
   for (const auto &set : actual.sets) {
+    if (set.name == kAffinity)
+      continue; // the packets' own
     if (set.verdicts) {
-      TakeVerdicts take(actual.dispatch[set.name]);
+      TakeVerdicts take(actual.verdicts[set.name]);
       SLUICE_TRY(nft.read_elements(table, set.name, take), "read back");
     } else {
       TakeData take(actual.elements[set.name]);
@@ -70,9 +72,12 @@ Sizes Actual::sizes() const {
     return found == nullptr ? 0 : found->size;
   };
   return {.frontends = size(kFrontends),
+          .nodePorts = size(kNodePorts),
           .sets = size(kCounts),
           .slots = size(kSlots),
-          .hairpins = size(kHairpin)};
+          .hairpins = size(kHairpin),
+          .ranges = size(kRanges),
+          .members = size(kMembers)};
 }
 
 Result<Actual> read_actual(Nft &nft, const TableId &table) {
@@ -102,7 +107,7 @@ Adoptable adoptable(const Actual &actual, Family family) {
   for (const auto &chain : actual.chains) {
     const auto wanted = std::find_if(ours.begin(), ours.end(),
                                      [&](const Chain &c) { return c.name == chain.name; });
-    if (wanted == ours.end() ? chain.base || !count_of_pick_chain(chain.name) : chain != *wanted)
+    if (wanted == ours.end() ? chain.base || !is_variable_chain(chain.name) : chain != *wanted)
       return {false, "chain \"" + chain.name + "\" is not as we make it"};
   }
   // Sizes grow; a set that is missing is made.

@@ -14,9 +14,9 @@ struct Actual {
   std::vector<kernel::nft::Chain> chains;
   std::vector<kernel::nft::SetInfo> sets;
   std::map<std::string, std::vector<std::string>> rules; ///< by chain, as text
-  std::map<std::string, Elements> elements;              ///< by data map or set
+  std::map<std::string, Elements> elements;              ///< by data map or set, but kAffinity
   std::map<std::string, std::map<std::uint32_t, std::string>>
-      dispatch; ///< by map: count to verdict
+      verdicts; ///< by verdict map: number to verdict
 
   bool has_chain(const std::string &name) const;
   const kernel::nft::SetInfo *set(const std::string &name) const;

@@ -8,25 +8,7 @@ namespace {
 
 using namespace kernel::nft;
 
-Result<> supported(const Frontend &frontend, const FrontendInfo &info) {
-  const auto refuse = [&](const std::string &what) {
-    return fail(Errc::unsupported, "frontend " + frontend.str() + " of Service \"" +
-                                       info.service.str() +
-                                       "\": the nftables data plane does not do " + what + " yet");
-  };
-  if (!frontend.address)
-    return refuse("nodePorts");
-  if (info.affinity)
-    return refuse("session affinity");
-  if (!info.source_ranges.empty())
-    return refuse("loadBalancerSourceRanges");
-  return {};
-}
-
-Result<> supported(const std::map<Frontend, FrontendInfo> &frontends,
-                   const std::map<BackendSetId, BackendSet> &sets) {
-  for (const auto &[frontend, info] : frontends)
-    SLUICE_TRY(supported(frontend, info), "program nftables");
+Result<> well_formed(const std::map<BackendSetId, BackendSet> &sets) {
   for (const auto &[id, backends] : sets)
     if (backends.empty() || id.value == 0)
       return fail(Errc::invalid_input, "program nftables: backend set " + std::to_string(id.value) +
@@ -41,7 +23,7 @@ public:
 
   Result<> start(const Table &table) override {
     mirror_.reset();
-    SLUICE_TRY(supported(table.frontends, table.backendSets), "start");
+    SLUICE_TRY(well_formed(table.backendSets), "start");
     Mirror mirror(family_, options_);
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, mirror.id()), "start");
     const bool adopt = !actual.exists || adoptable(actual, family_).yes;
@@ -52,7 +34,7 @@ public:
   }
 
   Result<> apply(const TableDelta &delta) override {
-    SLUICE_TRY(supported(delta.setFrontends, delta.setBackends), "apply");
+    SLUICE_TRY(well_formed(delta.setBackends), "apply");
     if (!mirror_)
       return fail(Errc::invalid_input, "apply: start the data plane first");
     const auto plan = mirror_->plan_change(delta);
@@ -64,7 +46,7 @@ public:
   }
 
   Result<Drift> verify(const Table &table) override {
-    SLUICE_TRY(supported(table.frontends, table.backendSets), "verify");
+    SLUICE_TRY(well_formed(table.backendSets), "verify");
     Mirror fresh(family_, options_);
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, fresh.id()), "verify");
     if (const auto adopt = adoptable(actual, family_); !adopt.yes)

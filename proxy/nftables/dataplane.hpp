@@ -16,8 +16,7 @@ struct Options {
   std::size_t elementsPerCommit = 20'000;
 };
 
-/// `nft` is of the network namespace whose packets are meant. A kernel from 5.10 on. Frontends
-/// without an address (nodePorts), session affinity and source ranges answer Errc::unsupported.
+/// `nft` is of the network namespace whose packets are meant. A kernel from 5.10 on.
 std::unique_ptr<Dataplane> make_dataplane(Family family, std::unique_ptr<kernel::nft::Nft> nft,
                                           Options options = {});
 

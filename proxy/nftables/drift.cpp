@@ -10,12 +10,22 @@ std::string words_of(Family family, const std::string &set, const Value &key) {
   const auto ip = [&](std::size_t at) {
     return IpAddress::from_bytes(key.bytes().subspan(at, length));
   };
-  if (set == kFrontends && key.size() == length + 8)
-    return SocketAddress{ip(0), Port(key.be16_at(length + 4))}.str() + "/" +
-           std::string(name_of(Protocol{key.bytes()[length]}));
+  const auto protocol = [&](std::size_t at) {
+    return "/" + std::string(name_of(Protocol{key.bytes()[at]}));
+  };
+  if ((set == kFrontends || set == kRanges) && key.size() >= length + 8)
+    return SocketAddress{ip(0), Port(key.be16_at(length + 4))}.str() + protocol(length) +
+           (set == kRanges
+                ? " from " + ip(length + 12).str() + "/" + std::to_string(key.u32_at(length + 8))
+                : "");
+  if (set == kNodePorts)
+    return std::to_string(key.be16_at(4)) + protocol(0);
   if (set == kSlots)
     return "set " + std::to_string(key.u32_at(0)) + " slot " + std::to_string(key.u32_at(4));
-  if ((set == kClusterIps || set == kHairpin) && key.size() >= length)
+  if (set == kMembers)
+    return "set " + std::to_string(key.u32_at(0)) + " endpoint " +
+           SocketAddress{ip(4), Port(key.be16_at(length + 4))}.str();
+  if ((set == kClusterIps || set == kHairpin || set == kNodePortIps) && key.size() >= length)
     return ip(0).str();
   return std::to_string(key.u32_at(0));
 }

@@ -12,6 +12,25 @@ template <class Each> void for_local(const BackendSet &backends, Each each) {
       each(backend.address.ip);
 }
 
+void add_members(KernelSetId set, std::span<const SocketAddress> members, Batch &batch) {
+  for (const auto &endpoint : members)
+    batch.add(kMembers, {.key = member_key(set, endpoint)});
+}
+
+void remove_members(KernelSetId set, std::span<const SocketAddress> members, Batch &batch) {
+  for (const auto &endpoint : members)
+    batch.remove(kMembers, member_key(set, endpoint));
+}
+
+std::vector<SocketAddress> only_in(std::span<const SocketAddress> these,
+                                   std::span<const SocketAddress> those) {
+  std::vector<SocketAddress> a(these.begin(), these.end()), b(those.begin(), those.end()), out;
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
+  return out;
+}
+
 /// Removals before additions, so that each is one message.
 void change_slots(KernelSetId set, const Slots &now, const Slots &next, Batch &batch) {
   const auto size = std::max(now.endpoints.size(), next.endpoints.size());
@@ -30,25 +49,18 @@ void change_slots(KernelSetId set, const Slots &now, const Slots &next, Batch &b
 
 } // namespace
 
-AddressCounts::Changes AddressCounts::take_changes() {
-  Changes changes;
-  for (const auto &[ip, was_there] : before_) {
-    const bool is_there = counts_.count(ip) != 0;
-    if (is_there && !was_there)
-      changes.came.push_back(ip);
-    if (was_there && !is_there)
-      changes.went.push_back(ip);
-  }
-  before_.clear();
-  return changes;
+std::span<const SocketAddress> members_of(const Slots &slots) noexcept {
+  return std::span(slots.endpoints)
+      .first(std::min<std::size_t>(slots.count, slots.endpoints.size()));
 }
 
-void AddressCounts::change(const IpAddress &ip, int by) {
-  const auto [found, inserted] = counts_.try_emplace(ip, 0);
-  before_.try_emplace(ip, !inserted);
-  found->second += by;
-  if (found->second <= 0)
-    counts_.erase(found);
+std::set<IpAddress> node_port_ips(const NodeInfo &node) {
+  std::set<IpAddress> ips;
+  if (!node.anyNodePortAddress)
+    for (const auto &ip : node.nodePortAddresses)
+      if (!ip.is_loopback())
+        ips.insert(ip);
+  return ips;
 }
 
 std::size_t Plan::size() const noexcept {
@@ -64,18 +76,30 @@ Mirror::Mirror(Family family, const Options &options) : family_(family), options
 }
 
 Sizes Mirror::needed() const {
-  return {.frontends = static_cast<std::uint32_t>(table_.frontends.size()),
-          .sets = static_cast<std::uint32_t>(sets_.size()),
-          .slots = static_cast<std::uint32_t>(slots_in_use_),
-          .hairpins = static_cast<std::uint32_t>(hairpins_.size())};
+  const auto number = [](std::size_t n) { return static_cast<std::uint32_t>(n); };
+  return {.frontends = number(table_.frontends.size() - node_ports_),
+          .nodePorts = number(node_ports_),
+          .sets = number(sets_.size()),
+          .slots = number(slots_in_use_),
+          .hairpins = number(hairpins_.size()),
+          .ranges = number(ranges_),
+          .members = number(members_)};
 }
 
 Sizes Mirror::needed_after(const TableDelta &delta) const {
   auto sizes = needed();
-  sizes.frontends += static_cast<std::uint32_t>(delta.setFrontends.size());
+  for (const auto &[frontend, info] : delta.setFrontends) {
+    ++(frontend.address ? sizes.frontends : sizes.nodePorts);
+    sizes.ranges += static_cast<std::uint32_t>(info.source_ranges.size());
+    for_sticky_sets(info, [&](BackendSetId id) {
+      if (const auto found = sets_.find(id); found != sets_.end())
+        sizes.members += found->second.slots.count;
+    });
+  }
   sizes.sets += static_cast<std::uint32_t>(delta.setBackends.size());
   for (const auto &[id, backends] : delta.setBackends) {
     sizes.slots += static_cast<std::uint32_t>(backends.size());
+    sizes.members += static_cast<std::uint32_t>(backends.size());
     for_local(backends, [&](const IpAddress &) { ++sizes.hairpins; });
   }
   return sizes;
@@ -101,11 +125,15 @@ void Mirror::change_set(BackendSetId id, const BackendSet &backends, Batch &batc
       batch.remove(kCounts, number(set.id));
     batch.add(kCounts, {.key = number(set.id), .data = number(next.count)});
   }
+  if (sticky_.has(id)) {
+    remove_members(set.id, only_in(members_of(set.slots), members_of(next)), batch);
+    add_members(set.id, only_in(members_of(next), members_of(set.slots)), batch);
+    members_ += next.count - set.slots.count;
+  }
   slots_in_use_ += next.endpoints.size() - set.slots.endpoints.size();
   set.slots = std::move(next);
   for_local(backends, [&](const IpAddress &ip) { hairpins_.add(ip); });
-  if (const auto old = table_.backendSets.find(id); old != table_.backendSets.end())
-    for_local(old->second, [&](const IpAddress &ip) { hairpins_.drop(ip); });
+  drop_hairpins(id);
 }
 
 void Mirror::remove_set(BackendSetId id, Batch &batch) {
@@ -116,32 +144,101 @@ void Mirror::remove_set(BackendSetId id, Batch &batch) {
   batch.remove(kCounts, number(found->second.id));
   slots_in_use_ -= found->second.slots.endpoints.size();
   sets_.erase(found);
-  if (const auto old = table_.backendSets.find(id); old != table_.backendSets.end())
+}
+
+void Mirror::drop_hairpins(BackendSetId set) {
+  if (const auto old = table_.backendSets.find(set); old != table_.backendSets.end())
     for_local(old->second, [&](const IpAddress &ip) { hairpins_.drop(ip); });
 }
 
 void Mirror::set_frontend(const Frontend &frontend, const FrontendInfo &info, Batch &batch) {
   const auto key = frontend_key(frontend);
   const auto data = frontend_data(info, kernel_sets(info));
-  if (info.kind == FrontendKind::cluster_ip)
-    cluster_ips_.add(*frontend.address);
-  if (const auto old = table_.frontends.find(frontend); old != table_.frontends.end()) {
-    if (old->second.kind == FrontendKind::cluster_ip)
-      cluster_ips_.drop(*frontend.address);
-    if (data == frontend_data(old->second, kernel_sets(old->second)))
-      return;
-    batch.remove(kFrontends, key);
+  if (info.affinity)
+    provide_timeout(affinity_of(info).seconds, batch);
+  use(frontend, info);
+  const auto old = table_.frontends.find(frontend);
+  if (old == table_.frontends.end()) {
+    change_ranges(frontend, {}, info.source_ranges, batch);
+    batch.add(map_of(frontend), {.key = key, .data = data});
+    return;
   }
-  batch.add(kFrontends, {.key = key, .data = data});
+  disuse(frontend, old->second);
+  change_ranges(frontend, old->second.source_ranges, info.source_ranges, batch);
+  if (data != frontend_data(old->second, kernel_sets(old->second)))
+    batch.replace(map_of(frontend), {.key = key, .data = data});
 }
 
 void Mirror::remove_frontend(const Frontend &frontend, Batch &batch) {
   const auto found = table_.frontends.find(frontend);
   if (found == table_.frontends.end())
     return;
-  if (found->second.kind == FrontendKind::cluster_ip)
+  disuse(frontend, found->second);
+  change_ranges(frontend, found->second.source_ranges, {}, batch);
+  batch.remove(map_of(frontend), frontend_key(frontend));
+}
+
+void Mirror::change_ranges(const Frontend &frontend, const std::vector<Cidr> &now,
+                           const std::vector<Cidr> &next, Batch &batch) {
+  if (now == next)
+    return;
+  const std::set<Cidr> old(now.begin(), now.end()), wanted(next.begin(), next.end());
+  provide_prefixes(next, batch);
+  for (const auto &range : old)
+    if (wanted.count(range) == 0)
+      batch.remove(kRanges, range_key(frontend, range));
+  for (const auto &range : wanted)
+    if (old.count(range) == 0)
+      batch.add(kRanges, {.key = range_key(frontend, range)});
+  ranges_ += wanted.size() - old.size();
+}
+
+void Mirror::use(const Frontend &frontend, const FrontendInfo &info) {
+  if (info.kind == FrontendKind::cluster_ip && frontend.address)
+    cluster_ips_.add(*frontend.address);
+  node_ports_ += frontend.address ? 0 : 1;
+  if (!info.affinity)
+    return;
+  services_.add(affinity_of(info));
+  for_sticky_sets(info, [&](BackendSetId set) { sticky_.add(set); });
+}
+
+void Mirror::disuse(const Frontend &frontend, const FrontendInfo &info) {
+  if (info.kind == FrontendKind::cluster_ip && frontend.address)
     cluster_ips_.drop(*frontend.address);
-  batch.remove(kFrontends, frontend_key(frontend));
+  node_ports_ -= frontend.address ? 0 : 1;
+  if (!info.affinity)
+    return;
+  services_.drop(affinity_of(info));
+  for_sticky_sets(info, [&](BackendSetId set) { sticky_.drop(set); });
+}
+
+void Mirror::put_uses(Batch &batch) {
+  const auto put = [&](UseCounts<IpAddress> &addresses, const char *set, auto key) {
+    const auto changes = addresses.take_changes();
+    for (const auto &ip : changes.went)
+      batch.remove(set, key(ip));
+    for (const auto &ip : changes.came)
+      batch.add(set, {.key = key(ip)});
+  };
+  put(cluster_ips_, kClusterIps, [](const IpAddress &ip) { return field(ip); });
+  put(hairpins_, kHairpin, hairpin_key);
+  const auto services = services_.take_changes();
+  for (const auto &service : services.went)
+    batch.remove(kServices, service_key(service));
+  for (const auto &service : services.came)
+    batch.add(kServices, {.key = service_key(service), .data = number(service.seconds)});
+  const auto sticky = sticky_.take_changes();
+  for (const auto &set : sticky.went)
+    if (const auto found = sets_.find(set); found != sets_.end()) {
+      remove_members(found->second.id, members_of(found->second.slots), batch);
+      members_ -= found->second.slots.count;
+    }
+  for (const auto &set : sticky.came)
+    if (const auto found = sets_.find(set); found != sets_.end()) {
+      add_members(found->second.id, members_of(found->second.slots), batch);
+      members_ += found->second.slots.count;
+    }
 }
 
 void Mirror::change_node(const NodeInfo &node, Batch &batch) {
@@ -154,9 +251,16 @@ void Mirror::change_node(const NodeInfo &node, Batch &batch) {
     if (std::equal(before.begin(), before.end(), rules.begin(), rules.end(), same))
       continue;
     batch.flush_chain(chain);
-    for (const auto &rule : rules)
-      batch.add(rule);
+    for (auto &rule : rules)
+      batch.add(std::move(rule));
   }
+  const auto ips = node_port_ips(table_.node), next = node_port_ips(node);
+  for (const auto &ip : ips)
+    if (next.count(ip) == 0)
+      batch.remove(kNodePortIps, field(ip));
+  for (const auto &ip : next)
+    if (ips.count(ip) == 0)
+      batch.add(kNodePortIps, {.key = field(ip)});
 }
 
 void Mirror::provide_count(std::uint32_t count, Batch &batch) {
@@ -164,23 +268,33 @@ void Mirror::provide_count(std::uint32_t count, Batch &batch) {
     return;
   for (const auto source : kSources) {
     batch.add(Chain{.name = pick_chain(source, count)});
-    batch.add(pick_rule(family_, source, count, options_));
+    for (auto &rule : pick_rules(family_, source, count, options_))
+      batch.add(std::move(rule));
     batch.add(
         dispatch_map(source),
         {.key = number(count), .verdict = Verdict{VerdictCode::go_to, pick_chain(source, count)}});
   }
 }
 
-void Mirror::put_addresses(Batch &batch) {
-  const auto put = [&](AddressCounts &addresses, const char *set, auto key) {
-    const auto changes = addresses.take_changes();
-    for (const auto &ip : changes.went)
-      batch.remove(set, key(ip));
-    for (const auto &ip : changes.came)
-      batch.add(set, {.key = key(ip)});
-  };
-  put(cluster_ips_, kClusterIps, [](const IpAddress &ip) { return field(ip); });
-  put(hairpins_, kHairpin, hairpin_key);
+void Mirror::provide_timeout(std::uint32_t seconds, Batch &batch) {
+  if (!timeouts_.insert(seconds).second)
+    return;
+  const auto chain = remember_chain(seconds);
+  batch.add(Chain{.name = chain});
+  for (auto &rule : remember_rules(family_, seconds))
+    batch.add(std::move(rule));
+  batch.add(kTimeouts, {.key = number(seconds), .verdict = Verdict{VerdictCode::go_to, chain}});
+}
+
+void Mirror::provide_prefixes(const std::vector<Cidr> &ranges, Batch &batch) {
+  const auto before = prefixes_.size();
+  for (const auto &range : ranges)
+    prefixes_.insert(static_cast<std::uint8_t>(range.prefix_length()));
+  if (prefixes_.size() == before)
+    return;
+  batch.flush_chain(kRangesChain);
+  for (auto &rule : range_rules(family_, prefixes_))
+    batch.add(std::move(rule));
 }
 
 Plan Mirror::plan_change(const TableDelta &delta) {
@@ -199,11 +313,13 @@ Plan Mirror::plan_change(const TableDelta &delta) {
     set_frontend(frontend, info, plan.change);
   if (delta.node)
     change_node(*delta.node, plan.change);
+  for (const auto set : delta.removeBackends)
+    drop_hairpins(set);
+  put_uses(plan.change);
   // A packet that read the old frontend an instant ago still looks into the old set.
   Batch garbage(id());
   for (const auto set : delta.removeBackends)
     remove_set(set, garbage);
-  put_addresses(plan.change);
   if (!garbage.empty())
     plan.after.push_back(std::move(garbage));
   apply_delta(table_, delta);

@@ -4,30 +4,13 @@
 
 #include "proxy/nftables/actual.hpp"
 #include "proxy/nftables/slots.hpp"
+#include "proxy/nftables/use_counts.hpp"
 
 namespace sluice::proxy::nftables {
 
 struct KernelSet {
   KernelSetId id = 0;
   Slots slots;
-};
-
-/// How often each address is used; tells which addresses came and went since it was last asked.
-class AddressCounts {
-public:
-  void add(const IpAddress &ip) { change(ip, +1); }
-  void drop(const IpAddress &ip) { change(ip, -1); }
-  struct Changes {
-    std::vector<IpAddress> came, went;
-  };
-  Changes take_changes();
-  std::size_t size() const noexcept { return counts_.size(); }
-  const std::map<IpAddress, int> &counts() const noexcept { return counts_; }
-
-private:
-  void change(const IpAddress &ip, int by);
-  std::map<IpAddress, int> counts_;
-  std::map<IpAddress, bool> before_; // whether an address that was touched was there
 };
 
 /// Batches to be committed in order. Each leaves a state that is right for packets.
@@ -61,21 +44,46 @@ private:
   std::array<KernelSetId, 3> kernel_sets(const FrontendInfo &info) const;
   void change_set(BackendSetId id, const BackendSet &backends, kernel::nft::Batch &batch);
   void remove_set(BackendSetId id, kernel::nft::Batch &batch);
+  void drop_hairpins(BackendSetId set);
   void set_frontend(const Frontend &frontend, const FrontendInfo &info, kernel::nft::Batch &batch);
   void remove_frontend(const Frontend &frontend, kernel::nft::Batch &batch);
+  void change_ranges(const Frontend &frontend, const std::vector<Cidr> &now,
+                     const std::vector<Cidr> &next, kernel::nft::Batch &batch);
+  /// What a frontend uses beside its own element.
+  void use(const Frontend &frontend, const FrontendInfo &info);
+  void disuse(const Frontend &frontend, const FrontendInfo &info);
+  void put_uses(kernel::nft::Batch &batch);
   void change_node(const NodeInfo &node, kernel::nft::Batch &batch);
   void provide_count(std::uint32_t count, kernel::nft::Batch &batch);
-  void put_addresses(kernel::nft::Batch &batch);
+  void provide_timeout(std::uint32_t seconds, kernel::nft::Batch &batch);
+  void provide_prefixes(const std::vector<Cidr> &ranges, kernel::nft::Batch &batch);
 
   Family family_;
   Options options_;
   Table table_;
   Sizes sizes_;
   std::map<BackendSetId, KernelSet> sets_;
-  std::size_t slots_in_use_ = 0; // aliases too
+  std::size_t slots_in_use_ = 0;            // aliases too
+  std::size_t ranges_ = 0, node_ports_ = 0; // elements
   KernelSetId next_set_ = 1;
-  std::set<std::uint32_t> counts_; // those that have pick chains
-  AddressCounts cluster_ips_, hairpins_;
+  std::set<std::uint32_t> counts_, timeouts_; // those that have chains
+  std::set<std::uint8_t> prefixes_;           // those that have rules
+  UseCounts<IpAddress> cluster_ips_, hairpins_;
+  UseCounts<BackendSetId> sticky_; // named by frontends with affinity
+  UseCounts<AffinityService> services_;
+  std::size_t members_ = 0;
 };
+
+/// The endpoints of a set that may be picked.
+std::span<const SocketAddress> members_of(const Slots &slots) noexcept;
+/// The local ones among the addresses that accept nodePorts; loopback never does.
+std::set<IpAddress> node_port_ips(const NodeInfo &node);
+/// Calls `each(set)` for the sets that a frontend with affinity names; for others not at all.
+template <class Each> void for_sticky_sets(const FrontendInfo &info, Each each) {
+  if (info.affinity)
+    for (const auto source : kSources)
+      if (const auto set = path_of(info, source).backends; set.value != 0)
+        each(set);
+}
 
 } // namespace sluice::proxy::nftables

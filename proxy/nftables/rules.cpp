@@ -1,46 +1,18 @@
-// The constant rules. Registers are 32 bits wide; a rule reads only what it has written itself.
-//
-// A map's data begins with the flags and not with a set id for the sake of nft 1.0.6 (Debian 12):
-// it aborts on a rule that looks up what lies in the first register of another map's data.
+// The constant rules.
 
-#include "proxy/nftables/layout.hpp"
+#include "proxy/nftables/registers.hpp"
 
 namespace sluice::proxy::nftables {
 namespace {
 
 using namespace kernel::nft;
 
-/// Where the parts lie that most rules load.
-struct Registers {
-  bool v4;
-  explicit Registers(Family family) : v4(family == Family::ipv4) {}
-  Reg words() const { return v4 ? 1 : 4; } ///< of an address
-  Reg key() const { return 0; }            ///< addr . proto . port
-  Reg data() const { return v4 ? 4 : 8; }  ///< flags, set pod, node, outside
-  Reg flags() const { return data(); }
-  Reg set(Source source) const { return static_cast<Reg>(data() + 1 + static_cast<Reg>(source)); }
-  Reg spare() const { return static_cast<Reg>(data() + 4); }
-  Payload source(Reg reg) const {
-    return {PayloadBase::network, v4 ? 12U : 8U, v4 ? 4U : 16U, reg};
-  }
-  Payload destination(Reg reg) const {
-    return {PayloadBase::network, v4 ? 16U : 24U, v4 ? 4U : 16U, reg};
-  }
-  /// Loads the frontend's data, or ends the rule: the packet is for none.
-  Exprs load_frontend() const {
-    return {destination(0), Meta{MetaKey::l4proto, words()},
-            Payload{PayloadBase::transport, 2, 2, static_cast<Reg>(words() + 1)},
-            Lookup{.set = kFrontends, .sreg = key(), .dreg = data()}};
-  }
-  Exprs flag_is_set(std::uint32_t flag) const {
-    return {Bitwise{flags(), flags(), field_u32(flag), field_u32(0)},
-            Cmp{CmpOp::ne, flags(), field_u32(0)}};
-  }
-};
-
 std::string from_chain(Source source) { return "from-" + std::string(name_of(source)); }
+std::string special_chain(Source source) { return "special-" + std::string(name_of(source)); }
+std::string node_port_chain(Source source) { return "node-port-" + std::string(name_of(source)); }
 std::string check_chain(Source source) { return "check-" + std::string(name_of(source)); }
 std::string empty_chain(Source source) { return "empty-" + std::string(name_of(source)); }
+constexpr auto kRememberChain = "remember";
 
 /// One phrase for each way to be a local pod; none if nobody is.
 std::vector<Exprs> is_pod(const LocalDetector &detector) {
@@ -71,12 +43,16 @@ public:
   Rules build() {
     for (const auto &chain : constant_chains())
       rules_[chain.name]; // a chain without rules is a statement too
+    rules_.erase(kRangesChain);
     translate();
     for (const auto source : kSources) {
       from(source);
+      special(source);
+      node_port(source);
       check(source);
     }
     unmatched();
+    remember();
     masquerade();
     return std::move(rules_);
   }
@@ -106,24 +82,85 @@ private:
 
   void from(Source source) {
     const auto chain = from_chain(source);
-    add(chain, {registers_.load_frontend(), registers_.flag_is_set(masquerade_flag(source)),
-                set_mark_bits(masquerade_bit())});
+    const auto special = masquerade_flag(source) | kRangedFlag | kAffinityFlag;
     add(chain,
-        {registers_.load_frontend(),
-         {Lookup{.set = kCounts, .sreg = registers_.set(source), .dreg = registers_.spare()},
-          Lookup{.set = dispatch_map(source), .sreg = registers_.spare(), .to_verdict = true}}},
+        {registers_.load(By::address), registers_.any_flag(special), jump(special_chain(source))},
+        "masqueraded, with source ranges, with affinity");
+    dispatch(chain, source, By::address);
+    add(chain, {registers_.load(By::address), return_()}, "a service address, but no endpoint");
+    add(chain, {registers_.load(By::node_port), takes_node_ports(), go_to(node_port_chain(source))},
+        "a nodePort");
+  }
+
+  void special(Source source) {
+    const auto chain = special_chain(source);
+    mark(chain, source, By::address);
+    add(chain, {registers_.load(By::address), registers_.any_flag(kRangedFlag), jump(kRangesChain)},
+        "loadBalancerSourceRanges");
+    follow(chain, source, By::address);
+  }
+
+  void node_port(Source source) {
+    const auto chain = node_port_chain(source);
+    mark(chain, source, By::node_port);
+    follow(chain, source, By::node_port);
+    dispatch(chain, source, By::node_port);
+  }
+
+  void mark(const std::string &chain, Source source, By by) {
+    add(chain, {registers_.load(by), registers_.any_flag(masquerade_flag(source)),
+                set_mark_bits(masquerade_bit())});
+  }
+
+  void dispatch(const std::string &chain, Source source, By by) {
+    const auto count = registers_.service();
+    add(chain,
+        {registers_.load(by),
+         {Lookup{.set = kCounts, .sreg = registers_.set(source), .dreg = count},
+          Lookup{.set = dispatch_map(source), .sreg = count, .to_verdict = true}}},
         "frontend -> set -> @counts -> @" + dispatch_map(source));
   }
 
+  /// The endpoint that the client had, if it is still in the set; else its record goes, and the
+  /// endpoint picked next becomes the new one.
+  void follow(const std::string &chain, Source source, By by) {
+    const auto &r = registers_;
+    const auto set = r.set(source), endpoint = static_cast<Reg>(set + 1);
+    const Exprs client{r.source(r.client())};
+    add(chain,
+        {r.load(by),
+         client,
+         {Lookup{.set = kAffinity, .sreg = r.service(), .dreg = endpoint},
+          Lookup{.set = kMembers, .sreg = set}},
+         set_ct_mark_bits(options_.ownershipCtMarkBit),
+         {Nat{.family = family_,
+              .address = endpoint,
+              .port = static_cast<Reg>(endpoint + r.words())}}},
+        "dnat to @affinity of (service . client) if in @members");
+    // For a map the kernel wants data even to remove: any register that is written will do.
+    add(chain,
+        {r.load(by),
+         client,
+         r.any_flag(kAffinityFlag),
+         {Dynset{.set = kAffinity,
+                 .op = DynsetOp::remove,
+                 .sreg_key = r.service(),
+                 .sreg_data = r.flags()}}},
+        "forget (service . client)");
+  }
+
   void check(Source source) {
-    add(check_chain(source),
-        {registers_.load_frontend(),
-         {Cmp{CmpOp::eq, registers_.set(source), field_u32(0)}},
-         go_to(empty_chain(source))},
+    const auto chain = check_chain(source), empty = empty_chain(source);
+    const Exprs is_empty{Cmp{CmpOp::eq, registers_.set(source), field_u32(0)}};
+    const auto drops = registers_.any_flag(drop_flag(source));
+    add(chain, {registers_.load(By::address), is_empty, go_to(empty)},
         "only a frontend whose set is empty");
-    add(empty_chain(source),
-        {registers_.load_frontend(), registers_.flag_is_set(drop_flag(source)), drop()});
-    add(empty_chain(source), {reject()});
+    add(chain, {registers_.load(By::node_port), is_empty, takes_node_ports(), go_to(empty)},
+        "only a nodePort whose set is empty");
+    add(empty, {registers_.load(By::address), drops, drop()});
+    add(empty, {registers_.load(By::address), reject()});
+    add(empty, {registers_.load(By::node_port), drops, drop()});
+    add(empty, {reject()});
   }
 
   /// New connections that nothing translated: an empty set, then an address without that port.
@@ -144,6 +181,19 @@ private:
         add("unmatched", {destination_in(cidr), drop()});
   }
 
+  /// Behind the translation, where the packet shows which endpoint it got.
+  void remember() {
+    for (const auto *hook : {"nat-input", "nat-postrouting"})
+      add(hook, {ct_mark_has(options_.ownershipCtMarkBit), jump(kRememberChain)});
+    const auto seconds = registers_.set(Source::pod);
+    for (const auto by : kBoth)
+      add(kRememberChain,
+          {registers_.load_original(by),
+           {Lookup{.set = kServices, .sreg = registers_.service(), .dreg = seconds},
+            Lookup{.set = kTimeouts, .sreg = seconds, .to_verdict = true}}},
+          "frontend -> service -> @services -> @timeouts");
+  }
+
   void masquerade() {
     const std::string chain = "nat-postrouting";
     add(chain, {mark_has(masquerade_bit()), clear_mark_bits(masquerade_bit()), {Masquerade{}}});
@@ -152,8 +202,17 @@ private:
                  Lookup{.set = kHairpin, .sreg = 0}, Masquerade{}}});
   }
 
+  /// The destination is an address that accepts nodePorts; never a loopback one.
+  Exprs takes_node_ports() const {
+    if (!node_.anyNodePortAddress)
+      return {registers_.destination(0), Lookup{.set = kNodePortIps, .sreg = 0}};
+    const auto loopback = family_ == Family::ipv4 ? "127.0.0.0/8" : "::1/128";
+    return join({destination_in(*Cidr::parse(loopback), true), destination_is_local()});
+  }
+
   std::uint32_t masquerade_bit() const { return 1U << (node_.masqueradeBit & 31U); }
   Exprs reject() const { return {Reject{.family = table_family(family_)}}; }
+  static Exprs return_() { return {Verdict{VerdictCode::return_, {}}}; }
 
   Family family_;
   const NodeInfo &node_;
@@ -172,10 +231,13 @@ std::vector<Chain> constant_chains() {
   std::vector<Chain> chains = {
       {.name = "nat-prerouting", .base = nat(Hook::prerouting, kPriorityDstnat)},
       {.name = "nat-output", .base = nat(Hook::output, kPriorityDstnat)},
+      {.name = "nat-input", .base = nat(Hook::input, kPrioritySrcnat)},
       {.name = "nat-postrouting", .base = nat(Hook::postrouting, kPrioritySrcnat)},
       {.name = "filter-input", .base = filter(Hook::input)},
       {.name = "filter-forward", .base = filter(Hook::forward)},
       {.name = "filter-output", .base = filter(Hook::output)},
+      {.name = kRangesChain},
+      {.name = kRememberChain},
       {.name = "new-input"},
       {.name = "new-forward"},
       {.name = "new-output"},
@@ -183,26 +245,14 @@ std::vector<Chain> constant_chains() {
       {.name = "unmatched"},
   };
   for (const auto source : kSources)
-    for (const auto &name : {from_chain(source), check_chain(source), empty_chain(source)})
+    for (const auto &name : {from_chain(source), special_chain(source), node_port_chain(source),
+                             check_chain(source), empty_chain(source)})
       chains.push_back({.name = name});
   return chains;
 }
 
-std::map<std::string, std::vector<Rule>> constant_rules(Family family, const NodeInfo &node,
-                                                        const Options &options) {
+Rules constant_rules(Family family, const NodeInfo &node, const Options &options) {
   return Builder(family, node, options).build();
-}
-
-Rule pick_rule(Family family, Source source, std::uint32_t count, const Options &options) {
-  const Registers r(family);
-  const auto slot = static_cast<Reg>(r.set(source) + 1); // behind the set id: they are the key
-  return {.chain = pick_chain(source, count),
-          .exprs = join({r.load_frontend(),
-                         {Numgen{.dreg = slot, .modulus = count},
-                          Lookup{.set = kSlots, .sreg = r.set(source), .dreg = Reg(0)}},
-                         set_ct_mark_bits(options.ownershipCtMarkBit, r.spare()),
-                         {Nat{.family = family, .address = Reg(0), .port = r.words()}}}),
-          .comment = "dnat to @slots of (set . random slot)"};
 }
 
 } // namespace sluice::proxy::nftables

@@ -4,6 +4,8 @@
 
 #include "net/diff.hpp"
 
+#include <limits>
+
 namespace sluice::proxy::nftables {
 
 using namespace kernel::nft;
@@ -14,22 +16,19 @@ public:
   StartPlanner(Mirror &mirror, const Actual &actual)
       : mirror_(mirror), actual_(actual), before_{Batch(mirror.id())}, change_(mirror.id()),
         garbage_(mirror.id()), stale_chains_(mirror.id()) {
-    for (const auto &[key, data] : actual_.of(kFrontends))
-      for (const auto set : sets_of(data))
-        live_.insert(set);
+    for (const auto *map : {kFrontends, kNodePorts})
+      for (const auto &[key, data] : actual_.of(map))
+        for (const auto set : sets_of(data))
+          live_.insert(set);
   }
 
   Plan plan(const Mirror *known) {
     name_sets(known);
     place_backends();
-    count_addresses();
-    const auto found = actual_.sizes(), fresh = sizes_for(mirror_.needed());
-    mirror_.sizes_ = {.frontends = found.frontends ? found.frontends : fresh.frontends,
-                      .sets = found.sets ? found.sets : fresh.sets,
-                      .slots = found.slots ? found.slots : fresh.slots,
-                      .hairpins = found.hairpins ? found.hairpins : fresh.hairpins};
+    count_uses();
+    mirror_.sizes_ = sizes_kept(actual_.sizes(), sizes_for(mirror_.needed()));
     plan_objects();
-    plan_picking();
+    plan_ways();
     plan_elements();
     plan_rules();
     return finish();
@@ -43,16 +42,19 @@ private:
 
   /// A set that a frontend already has in the kernel keeps its number there.
   void name_sets(const Mirror *known) {
-    if (known != nullptr)
+    if (known != nullptr) {
       for (const auto &[id, set] : known->sets_)
         if (table().backendSets.count(id) != 0)
           mirror_.sets_[id].id = set.id;
+      mirror_.prefixes_ = known->prefixes_; // one that nobody uses any more does no harm
+    }
     std::set<KernelSetId> claimed;
     for (const auto &[id, set] : mirror_.sets_)
       claimed.insert(set.id);
     for (const auto &[frontend, info] : table().frontends) {
-      const auto found = actual_.of(kFrontends).find(frontend_key(frontend));
-      if (found == actual_.of(kFrontends).end())
+      const auto &known_frontends = actual_.of(map_of(frontend));
+      const auto found = known_frontends.find(frontend_key(frontend));
+      if (found == known_frontends.end())
         continue;
       const auto ids = sets_of(found->second);
       for (const auto source : kSources) {
@@ -99,16 +101,39 @@ private:
     }
   }
 
-  void count_addresses() {
-    for (const auto &[frontend, info] : table().frontends)
-      if (info.kind == FrontendKind::cluster_ip)
-        mirror_.cluster_ips_.add(*frontend.address);
+  void count_uses() {
+    auto &m = mirror_;
+    for (const auto &[frontend, info] : table().frontends) {
+      m.use(frontend, info);
+      m.ranges_ += info.source_ranges.size();
+      for (const auto &range : info.source_ranges)
+        m.prefixes_.insert(static_cast<std::uint8_t>(range.prefix_length()));
+      if (info.affinity)
+        m.timeouts_.insert(affinity_of(info).seconds);
+    }
+    for (const auto &[set, uses] : m.sticky_.counts())
+      if (const auto found = m.sets_.find(set); found != m.sets_.end())
+        m.members_ += found->second.slots.count;
     for (const auto &[id, backends] : table().backendSets)
       for (const auto &backend : backends)
         if (backend.local)
-          mirror_.hairpins_.add(backend.address.ip);
-    mirror_.cluster_ips_.take_changes();
-    mirror_.hairpins_.take_changes();
+          m.hairpins_.add(backend.address.ip);
+    m.cluster_ips_.take_changes();
+    m.hairpins_.take_changes();
+    m.sticky_.take_changes();
+    m.services_.take_changes();
+  }
+
+  /// A map that is there keeps its size.
+  static Sizes sizes_kept(const Sizes &found, const Sizes &fresh) {
+    const auto keep = [](std::uint32_t old, std::uint32_t other) { return old != 0 ? old : other; };
+    return {.frontends = keep(found.frontends, fresh.frontends),
+            .nodePorts = keep(found.nodePorts, fresh.nodePorts),
+            .sets = keep(found.sets, fresh.sets),
+            .slots = keep(found.slots, fresh.slots),
+            .hairpins = keep(found.hairpins, fresh.hairpins),
+            .ranges = keep(found.ranges, fresh.ranges),
+            .members = keep(found.members, fresh.members)};
   }
 
   void plan_objects() {
@@ -123,63 +148,94 @@ private:
         batch.create(std::move(chain));
   }
 
-  /// Pick chains and the ways to them.
-  void plan_picking() {
+  /// The chains that come and go, and the ways to them.
+  void plan_ways() {
+    std::map<std::string, std::map<std::uint32_t, Verdict>> ways;
+    std::set<std::string> chains;
+    const auto way = [&](const std::string &map, std::uint32_t key, const std::string &chain,
+                         const std::vector<Rule> &rules) {
+      ways[map][key] = {VerdictCode::go_to, chain};
+      chains.insert(chain);
+      provide_chain(chain, rules);
+    };
     for (const auto count : mirror_.counts_)
       for (const auto source : kSources)
-        provide_pick(source, count);
-    for (const auto &[map, verdicts] : actual_.dispatch)
-      for (const auto &[count, verdict] : verdicts)
-        if (mirror_.counts_.count(count) == 0)
-          garbage_.remove(map, number(count));
+        way(dispatch_map(source), count, pick_chain(source, count),
+            pick_rules(mirror_.family_, source, count, mirror_.options_));
+    ways[kTimeouts][0] = {VerdictCode::return_, {}};
+    for (const auto seconds : mirror_.timeouts_)
+      way(kTimeouts, seconds, remember_chain(seconds), remember_rules(mirror_.family_, seconds));
+    for (const auto &[map, verdicts] : ways)
+      plan_verdicts(map, verdicts);
+    for (const auto &[map, verdicts] : actual_.verdicts)
+      for (const auto &[key, verdict] : verdicts)
+        if (ways[map].count(key) == 0)
+          garbage_.remove(map, number(key));
     for (const auto &chain : actual_.chains)
-      if (const auto count = count_of_pick_chain(chain.name);
-          count && mirror_.counts_.count(*count) == 0)
+      if (is_variable_chain(chain.name) && chains.count(chain.name) == 0)
         stale_chains_.remove_chain(chain.name);
   }
 
-  void provide_pick(Source source, std::uint32_t count) {
-    const auto chain = pick_chain(source, count);
-    const auto rule = pick_rule(mirror_.family_, source, count, mirror_.options_);
-    if (!actual_.has_chain(chain))
-      before().create(Chain{.name = chain}).add(rule);
-    else
-      plan_rules(chain, {rule});
-    const Element way{.key = number(count), .verdict = Verdict{VerdictCode::go_to, chain}};
-    const auto map = dispatch_map(source);
-    const auto verdicts = actual_.dispatch.find(map);
-    const auto found = verdicts == actual_.dispatch.end() ? std::optional<std::string>()
-                                                          : verdict_of(verdicts->second, count);
-    if (!found)
-      before().add(map, way);
-    else if (*found != way.verdict->str())
-      change_.replace(map, way);
+  void provide_chain(const std::string &chain, const std::vector<Rule> &rules) {
+    if (actual_.has_chain(chain))
+      return plan_rules(chain, rules);
+    before().create(Chain{.name = chain});
+    for (const auto &rule : rules)
+      before().add(rule);
   }
-  static std::optional<std::string> verdict_of(const std::map<std::uint32_t, std::string> &verdicts,
-                                               std::uint32_t count) {
-    const auto found = verdicts.find(count);
-    return found == verdicts.end() ? std::nullopt : std::optional(found->second);
+
+  void plan_verdicts(const std::string &map, const std::map<std::uint32_t, Verdict> &wanted) {
+    static const std::map<std::uint32_t, std::string> none;
+    const auto found = actual_.verdicts.find(map);
+    const auto &have = found == actual_.verdicts.end() ? none : found->second;
+    for (const auto &[key, verdict] : wanted) {
+      const Element element{.key = number(key), .verdict = verdict};
+      const auto known = have.find(key);
+      if (known == have.end())
+        before().add(map, element);
+      else if (known->second != verdict.str())
+        change_.replace(map, element);
+    }
   }
 
   void plan_elements() {
-    Elements frontends, counts, slots, cluster_ips, hairpins;
-    for (const auto &[frontend, info] : table().frontends)
-      frontends[frontend_key(frontend)] = frontend_data(info, mirror_.kernel_sets(info));
+    Elements frontends, node_ports, counts, slots, members, cluster_ips, hairpins, ranges, ips,
+        services;
+    for (const auto &[frontend, info] : table().frontends) {
+      (frontend.address ? frontends : node_ports)[frontend_key(frontend)] =
+          frontend_data(info, mirror_.kernel_sets(info));
+      for (const auto &range : info.source_ranges)
+        ranges[range_key(frontend, range)];
+    }
     for (const auto &[id, set] : mirror_.sets_) {
       counts[number(set.id)] = number(set.slots.count);
       for (std::size_t slot = 0; slot < set.slots.endpoints.size(); ++slot)
         slots[slot_key(set.id, static_cast<std::uint32_t>(slot))] =
             slot_data(set.slots.endpoints[slot]);
+      if (mirror_.sticky_.has(id))
+        for (const auto &endpoint : members_of(set.slots))
+          members[member_key(set.id, endpoint)];
     }
     for (const auto &[ip, uses] : mirror_.cluster_ips_.counts())
       cluster_ips[field(ip)];
     for (const auto &[ip, uses] : mirror_.hairpins_.counts())
       hairpins[hairpin_key(ip)];
-    plan_map(kSlots, slots, mirror_.sizes_.slots, true);
-    plan_map(kCounts, counts, mirror_.sizes_.sets, true);
-    plan_map(kFrontends, frontends, mirror_.sizes_.frontends, false);
-    plan_map(kClusterIps, cluster_ips, mirror_.sizes_.frontends, false);
-    plan_map(kHairpin, hairpins, mirror_.sizes_.hairpins, false);
+    for (const auto &ip : node_port_ips(table().node))
+      ips[field(ip)];
+    services[service_key({})] = number(0);
+    for (const auto &[service, uses] : mirror_.services_.counts())
+      services[service_key(service)] = number(service.seconds);
+    const auto &sizes = mirror_.sizes_;
+    plan_map(kSlots, slots, sizes.slots, true);
+    plan_map(kCounts, counts, sizes.sets, true);
+    plan_map(kMembers, members, sizes.members, true);
+    plan_map(kServices, services, sizes.frontends, false);
+    plan_map(kRanges, ranges, sizes.ranges, false);
+    plan_map(kNodePorts, node_ports, sizes.nodePorts, false);
+    plan_map(kFrontends, frontends, sizes.frontends, false);
+    plan_map(kClusterIps, cluster_ips, sizes.frontends, false);
+    plan_map(kHairpin, hairpins, sizes.hairpins, false);
+    plan_map(kNodePortIps, ips, std::numeric_limits<std::size_t>::max(), false);
   }
 
   /// `of_sets`: the key begins with a set's number, and what no live frontend names is seen by
@@ -207,6 +263,7 @@ private:
     for (const auto &[chain, rules] :
          constant_rules(mirror_.family_, table().node, mirror_.options_))
       plan_rules(chain, rules);
+    plan_rules(kRangesChain, range_rules(mirror_.family_, mirror_.prefixes_));
   }
 
   void plan_rules(const std::string &chain, const std::vector<Rule> &rules) {

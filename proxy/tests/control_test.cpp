@@ -1,6 +1,5 @@
 #include "proxy/control.hpp"
 #include "proxy/json.hpp"
-#include "proxy/supported.hpp"
 #include "proxy/tests/fake_dataplane.hpp"
 #include "proxy/tests/world.hpp"
 
@@ -112,20 +111,6 @@ TEST(proxy_control, a_bad_question_gets_an_error_that_says_what_is_expected) {
     EXPECT_EQ(answer["ok"], false);
     EXPECT_NE(answer.dump().find(c.says), std::string::npos) << answer;
   }
-}
-
-TEST(proxy_supported, cluster_ips_of_tcp_and_udp_pass_and_the_rest_is_told) {
-  std::set<std::string> told;
-  const auto supported = supported_by_nftables([&](const std::string &what) { told.insert(what); });
-  FrontendInfo info;
-  info.affinity = std::chrono::seconds(10);
-  EXPECT_TRUE(supported({test::ip("172.30.0.1"), Port{80}, Protocol::tcp}, info));
-  EXPECT_FALSE(info.affinity) << "the Service works without it";
-  EXPECT_FALSE(supported({test::ip("172.30.0.1"), Port{80}, Protocol::sctp}, info));
-  info.kind = FrontendKind::node_port;
-  EXPECT_FALSE(supported({std::nullopt, Port{30080}, Protocol::tcp}, info));
-  EXPECT_EQ(told, (std::set<std::string>{"SCTP", "nodePorts",
-                                         "session affinity (the Services work without it)"}));
 }
 
 } // namespace

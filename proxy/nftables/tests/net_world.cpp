@@ -134,6 +134,11 @@ Socket Socket::listening(const Host &host, Family family, Protocol protocol, Por
   return socket;
 }
 
+void Socket::bind(const IpAddress &source, Port port) {
+  auto address = KernelAddress::of({source, port});
+  EXPECT_EQ(::bind(fd(), address.get(), address.length), 0) << std::strerror(errno);
+}
+
 int Socket::connect(const SocketAddress &to, int deadline_ms) {
   auto address = KernelAddress::of(to);
   ::fcntl(fd(), F_SETFL, O_NONBLOCK);

@@ -37,9 +37,12 @@ std::string run(const kernel::NetNs &ns, const std::string &command);
 class Socket {
 public:
   Socket() = default;
+  explicit Socket(UniqueFd fd) : fd_(std::move(fd)) {}
   Socket(const Host &host, Family family, Protocol protocol);
   static Socket listening(const Host &host, Family family, Protocol protocol, Port port);
 
+  /// The source that `connect` or `send_to` uses: an address of the host, any port unless given.
+  void bind(const IpAddress &source, Port port = Port(0));
   /// 0, or the errno; ETIMEDOUT when the deadline passed.
   int connect(const SocketAddress &to, int deadline_ms = 5000);
   Socket accept();

@@ -1,9 +1,6 @@
-// Real packets through the real kernel: a node, two pods that serve, a pod and a stranger that ask.
+// Real packets through the real kernel: ClusterIPs, restarts, repair.
 
-#include "kernel/nft/nft_socket.hpp"
-#include "proxy/nftables/dataplane.hpp"
-#include "proxy/nftables/tests/net_world.hpp"
-#include "proxy/nftables/tests/tables.hpp"
+#include "proxy/nftables/tests/packets_fixture.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -13,56 +10,7 @@ namespace {
 
 using namespace tests;
 
-class proxy_nftables_packets : public ::testing::TestWithParam<Family> {
-protected:
-  Family family() const { return GetParam(); }
-  bool v4() const { return family() == Family::ipv4; }
-  SocketAddress vip(std::uint16_t port = 80) const {
-    return {ip(v4() ? "10.96.0.10" : "fd00:10:96::10"), Port(port)};
-  }
-  Frontend frontend_of(const SocketAddress &at, Protocol protocol = Protocol::tcp) const {
-    return {at.ip, at.port, protocol};
-  }
-  Backend backend(const Host &host) const {
-    return {.address = {host.address(family()), Port(8080)}, .local = true};
-  }
-  BackendSet both() const {
-    BackendSet set{backend(world_.first), backend(world_.second)};
-    std::sort(set.begin(), set.end());
-    return set;
-  }
-  /// One Service of both endpoints, TCP and UDP.
-  Table table() const {
-    auto of = empty_table(family());
-    of.backendSets[BackendSetId(1)] = both();
-    of.frontends[frontend_of(vip())] = cluster_ip(1);
-    of.frontends[frontend_of(vip(), Protocol::udp)] = cluster_ip(1);
-    return of;
-  }
-  std::unique_ptr<Dataplane> plane() const {
-    auto socket = world_.node.ns.run([] { return kernel::nft::NftSocket::open(); });
-    EXPECT_TRUE(socket) << socket.error().what();
-    return make_dataplane(family(), std::make_unique<kernel::nft::NftSocket>(std::move(*socket)));
-  }
-  std::unique_ptr<Dataplane> started(const Table &of) const {
-    auto made = plane();
-    const auto done = made->start(of);
-    EXPECT_TRUE(done) << done.error().what();
-    return made;
-  }
-  void serve(Protocol protocol) {
-    first_ = Socket::listening(world_.first, family(), protocol, Port(8080));
-    second_ = Socket::listening(world_.second, family(), protocol, Port(8080));
-  }
-  NetWorld world_;
-  Socket first_, second_;
-};
-
-#define ASSERT_OK(expr)                                                                            \
-  do {                                                                                             \
-    const auto result_ = (expr);                                                                   \
-    ASSERT_TRUE(result_) << result_.error().what();                                                \
-  } while (false)
+class proxy_nftables_packets : public PacketsTest {};
 
 TEST_P(proxy_nftables_packets, tcp_of_a_pod_reaches_every_endpoint_with_its_source) {
   const auto proxy = started(table());
@@ -280,18 +228,28 @@ TEST_P(proxy_nftables_packets, remove_leaves_the_table_of_others) {
 }
 
 TEST_P(proxy_nftables_packets, debian_12s_nft_lists_the_table_and_can_change_others) {
-  const auto proxy = started(table());
+  auto all = table();
+  auto info = cluster_ip(1);
+  info.kind = FrontendKind::load_balancer;
+  info.affinity = std::chrono::seconds(10);
+  info.source_ranges = {Cidr(world_.client.address(family()), 24)};
+  all.frontends[frontend_of(vip(443))] = info;
+  all.frontends[{std::nullopt, Port(30000), Protocol::tcp}] = cluster_ip(1);
+  all.node.nodePortAddresses = {world_.node.address(family())};
+  const auto proxy = started(all);
+  serve(Protocol::tcp);
+  Socket asking(world_.client, family(), Protocol::tcp); // leaves a record in @affinity
+  EXPECT_EQ(asking.connect(vip(443)), 0);
   const auto listed = run(world_.node.ns, "nft list ruleset");
-  for (const auto *part :
-       {"map frontends", "map slots", "@dispatch-pod", "masquerade", "goto new-input"})
+  for (const auto *part : {"map frontends", "map slots", "@dispatch-pod", "masquerade",
+                           "goto new-input", "expires", "@ranges", "map node-ports"})
     EXPECT_NE(listed.find(part), std::string::npos) << part << " in\n" << listed;
   run(world_.node.ns, "nft add table inet other");
   EXPECT_NE(run(world_.node.ns, "nft list tables").find("table inet other"), std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(families, proxy_nftables_packets,
-                         ::testing::Values(Family::ipv4, Family::ipv6),
-                         [](const auto &family) { return std::string(name_of(family.param)); });
+                         ::testing::Values(Family::ipv4, Family::ipv6), family_name);
 
 } // namespace
 } // namespace sluice::proxy::nftables

@@ -90,13 +90,13 @@ TEST(proxy_nftables_plan, one_change_costs_what_it_touches_at_any_size) {
         {"one endpoint replaced", changed([&](auto &s) { s[2] = at("10.1.0.1:80"); }), 2,
          "its slot removed and added"},
         {"one endpoint more, a count that others have not",
-         changed([&](auto &s) { s.push_back(at("10.1.0.1:80")); }), 1 + 2 + 9,
-         "a slot; the count removed and added; chain, rule and way for each of 3 sources"},
-        {"one endpoint less", changed([&](auto &s) { s.erase(s.begin() + 2); }), 2 + 2 + 9,
+         changed([&](auto &s) { s.push_back(at("10.1.0.1:80")); }), 1 + 2 + 12,
+         "a slot; the count removed and added; chain, two rules and way for each of 3 sources"},
+        {"one endpoint less", changed([&](auto &s) { s.erase(s.begin() + 2); }), 2 + 2 + 12,
          "the hole filled; the count; the new count's chains"},
-        {"a local endpoint less", changed([&](auto &s) { s.erase(s.begin()); }), 2 + 2 + 9 + 1,
+        {"a local endpoint less", changed([&](auto &s) { s.erase(s.begin()); }), 2 + 2 + 12 + 1,
          "as before, and its hairpin"},
-        {"a service with two endpoints", new_service, 2 + 1 + 9 + 1 + 1,
+        {"a service with two endpoints", new_service, 2 + 1 + 12 + 1 + 1,
          "slots; count; the new count's chains; frontend; cluster-ip"},
         {"a service less", one_less_service, 1 + 1 + 1 + 5 + 1,
          "frontend; cluster-ip; hairpin; slots and count behind it"},
@@ -130,7 +130,7 @@ TEST(proxy_nftables_plan, the_first_load_grows_with_the_number_of_services) {
   }
   const auto of_one = (objects[1000] - objects[10]) / 990;
   EXPECT_EQ(of_one, 10U + 1 + 1 + 1 + 1) << "slots, count, frontend, cluster-ip, hairpin";
-  EXPECT_EQ(objects[10] - objects[0], 10 * of_one + 9) << "and the pick chains of one count";
+  EXPECT_EQ(objects[10] - objects[0], 10 * of_one + 12) << "and the pick chains of one count";
 }
 
 TEST(proxy_nftables_plan, a_large_load_is_split_and_packets_see_only_the_last_step) {
@@ -141,6 +141,25 @@ TEST(proxy_nftables_plan, a_large_load_is_split_and_packets_see_only_the_last_st
   ASSERT_GT(commits.size(), 10U);
   for (std::size_t i = 0; i + 1 < commits.size(); ++i)
     EXPECT_LE(commits[i], 500U);
+}
+
+/// A frontend of any kind that names `set`.
+std::pair<Frontend, FrontendInfo> random_frontend(std::mt19937 &random, std::uint32_t set) {
+  const auto one_of = [&](std::size_t n) { return static_cast<std::uint32_t>(random() % n); };
+  Frontend frontend{IpAddress::from_v4(0x0a600001 + one_of(8)), Port(80), Protocol::tcp};
+  auto info = cluster_ip(set, "s" + std::to_string(set));
+  if (one_of(3) == 0) {
+    frontend = {std::nullopt, Port(static_cast<std::uint16_t>(30000 + one_of(4))), Protocol::udp};
+    info.kind = FrontendKind::node_port;
+  } else if (one_of(3) == 0) {
+    info.kind = FrontendKind::load_balancer;
+    for (auto ranges = one_of(3); ranges > 0; --ranges)
+      info.source_ranges.emplace_back(IpAddress::from_v4(0xc0a80000 + one_of(4) * 0x100),
+                                      16 + 8 * one_of(3));
+  }
+  if (one_of(3) == 0)
+    info.affinity = std::chrono::seconds(10 + 10 * one_of(2));
+  return {frontend, info};
 }
 
 /// A random table close to `from`.
@@ -159,12 +178,12 @@ Table disturbed(Table table, std::mt19937 &random) {
                    backends.end());
     if (one_of(3) != 0)
       table.backendSets[set] = backends;
-    const Frontend frontend{IpAddress::from_v4(0x0a600001 + one_of(8)), Port(80), Protocol::tcp};
+    const auto [frontend, info] = random_frontend(
+        random, table.backendSets.count(set) != 0 && one_of(5) != 0 ? set.value : 0);
     if (one_of(4) == 0)
       table.frontends.erase(frontend);
     else
-      table.frontends[frontend] =
-          cluster_ip(table.backendSets.count(set) != 0 && one_of(5) != 0 ? set.value : 0);
+      table.frontends[frontend] = info;
   }
   // Sets that nobody names are gone, as in the model's tables.
   std::set<BackendSetId> used;
@@ -174,6 +193,12 @@ Table disturbed(Table table, std::mt19937 &random) {
     at = used.count(at->first) == 0 ? table.backendSets.erase(at) : std::next(at);
   if (one_of(8) == 0)
     table.node.masqueradeBit = static_cast<std::uint8_t>(10 + one_of(6));
+  if (one_of(8) == 0)
+    table.node.anyNodePortAddress = !table.node.anyNodePortAddress;
+  if (one_of(8) == 0)
+    table.node.nodePortAddresses = {IpAddress::from_v4(0xc0000201 + one_of(3)), ip("127.0.0.1")};
+  if (one_of(12) == 0)
+    table.node.serviceCidrs.push_back(Cidr(IpAddress::from_v4(0x0a610000), 16));
   return table;
 }
 
@@ -262,8 +287,7 @@ TEST(proxy_nftables_plan, damage_is_seen_named_and_repaired) {
       {"a frontend is gone", batch().remove(kFrontends, key),
        "frontends: 10.96.0.2:80/TCP is missing"},
       {"a frontend is too much",
-       batch().add(kFrontends,
-                   {.key = stranger, .data = number(0).put_u32(0).put_u32(0).put_u32(0)}),
+       batch().add(kFrontends, {.key = stranger, .data = frontend_data(cluster_ip(0), {})}),
        "frontends: 10.96.9.9:80/TCP should not be there"},
       {"an endpoint is another one",
        batch().replace(kSlots,
@@ -317,41 +341,6 @@ TEST(proxy_nftables_plan, a_table_of_another_layout_is_replaced_in_one_commit) {
   ASSERT_OK(world.plane->start(table));
   EXPECT_EQ(world.ruleset->commits.size(), 2U);
   EXPECT_EQ(world.drift(table), std::vector<std::string>());
-}
-
-TEST(proxy_nftables_plan, what_is_not_done_yet_is_refused_by_name) {
-  auto affinity = cluster_ip(0);
-  affinity.affinity = std::chrono::seconds(10);
-  auto ranges = cluster_ip(0);
-  ranges.kind = FrontendKind::load_balancer;
-  ranges.source_ranges = {*Cidr::parse("192.0.2.0/24")};
-  struct Case {
-    const char *name;
-    Frontend frontend;
-    FrontendInfo info;
-    const char *what;
-  };
-  const Case cases[] = {
-      {"nodePort", {std::nullopt, Port(30000), Protocol::tcp}, cluster_ip(0), "nodePorts"},
-      {"affinity", frontend("10.96.0.1:80"), affinity, "session affinity"},
-      {"ranges", frontend("10.96.0.1:80"), ranges, "loadBalancerSourceRanges"},
-  };
-  for (const auto &c : cases) {
-    SCOPED_TRACE(c.name);
-    World world;
-    auto table = empty_table(Family::ipv4);
-    ASSERT_OK(world.plane->start(table));
-    TableDelta delta;
-    delta.setFrontends[c.frontend] = c.info;
-    const auto commits = world.ruleset->commits.size();
-    const auto refused = world.plane->apply(delta);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code(), Errc::unsupported);
-    EXPECT_NE(refused.error().what().find(c.what), std::string::npos) << refused.error().what();
-    table.frontends[c.frontend] = c.info;
-    EXPECT_FALSE(world.plane->start(table));
-    EXPECT_EQ(world.ruleset->commits.size(), commits);
-  }
 }
 
 TEST(proxy_nftables_plan, remove_leaves_nothing_of_ours_and_everything_of_others) {
