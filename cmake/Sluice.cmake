@@ -1,4 +1,4 @@
-# The build in five words: sluice_library, sluice_binary, sluice_tests, sluice_benchmark, sluice_pch.
+# The build in words: sluice_library, sluice_binary, sluice_tests, sluice_vm_tests, sluice_fuzz, sluice_benchmark, sluice_pch.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -9,6 +9,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 option(SLUICE_WERROR "Treat warnings as errors" ON)
 option(SLUICE_TESTS "Build the tests" ON)
+option(SLUICE_FUZZ "Build the fuzz targets with libFuzzer (preset fuzz, clang)" OFF)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, comma-separated")
 set(SLUICE_TEST_OUTPUT ${CMAKE_BINARY_DIR}/bin/tests)
 
@@ -38,12 +39,13 @@ add_library(sluice_flags INTERFACE)
 target_include_directories(sluice_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(sluice_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wundef
-  -Wimplicit-fallthrough -Wno-missing-field-initializers -fpch-preprocess -fPIE)
+  -Wimplicit-fallthrough -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> -fPIE)
 if(SLUICE_WERROR)
   target_compile_options(sluice_flags INTERFACE -Werror)
 endif()
 if(SLUICE_SANITIZE)
-  target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
   target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
@@ -79,7 +81,7 @@ function(sluice_binary name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sluice_flags ${ARG_LINKS})
   target_precompile_headers(${name} REUSE_FROM sluice_pch)
-  if(ARG_STATIC)
+  if(ARG_STATIC AND NOT SLUICE_SANITIZE) # the sanitizers' libraries are shared
     target_link_options(${name} PRIVATE -static -no-pie -Wl,--gc-sections)
   else()
     target_link_options(${name} PRIVATE -pie)
@@ -126,4 +128,34 @@ function(sluice_tests name)
   if(ARG_SERIAL)
     set_tests_properties(${name}.${ARG_LABEL} PROPERTIES RUN_SERIAL ON)
   endif()
+endfunction()
+
+# sluice_vm_tests(cni_kernel "cni_vlans.*")
+# These cases of the program bin/tests/<name>_tests also run on the stock kernel (integration/vm).
+function(sluice_vm_tests name filter)
+  set_property(GLOBAL APPEND_STRING PROPERTY SLUICE_VM_TESTS "${SLUICE_TEST_OUTPUT}/${name}_tests ${filter}\n")
+endfunction()
+
+# sluice_fuzz(cni_config SOURCES fuzz/config_fuzz.cpp LINKS sluice_cni)
+# An LLVMFuzzerTestOneInput, with its corpus in fuzz/corpus/<name>. In the preset `fuzz` it becomes
+# the libFuzzer program bin/fuzz/<name>, elsewhere the test <name>_corpus.unit that replays the corpus.
+function(sluice_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+  if(NOT SLUICE_FUZZ)
+    sluice_tests(${name}_corpus LABEL unit
+      SOURCES ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/cmake/replay_corpus.cpp LINKS ${ARG_LINKS})
+    if(TARGET ${name}_corpus_unit_tests)
+      target_compile_definitions(${name}_corpus_unit_tests PRIVATE SLUICE_CORPUS_DIR="${corpus}")
+    endif()
+    return()
+  endif()
+  sluice_binary(fuzz_${name} ${ARGN})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(fuzz_${name} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/fuzz)
+  if(NOT TARGET fuzz_targets)
+    add_custom_target(fuzz_targets)
+  endif()
+  add_dependencies(fuzz_targets fuzz_${name})
 endfunction()

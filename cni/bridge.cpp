@@ -4,7 +4,10 @@
 #include "cni/bridge_check.hpp"
 #include "cni/detach.hpp"
 #include "cni/ipam_client.hpp"
+#include "cni/pod_check.hpp"
 #include "cni/spoof_check.hpp"
+
+#include <cerrno>
 
 namespace sluice::cni {
 
@@ -21,6 +24,19 @@ Outcome<> check_spoof_check(const BridgeConfig &config, const Attachment &attach
     return fail(Code::check_failed,
                 "nft table \"bridge nat\" does not check the source MAC of \"" + host_link + "\"");
   return {};
+}
+
+Outcome<> check_vlans(const Vlans &vlans, const kernel::Link &bridge, const kernel::Link &port) {
+  if (!vlans.wanted())
+    return {};
+  if (bridge.vlan_filtering != true)
+    return differs("bridge \"" + bridge.name + "\" does not filter VLANs");
+  const auto actual = kernel::read_port_vlans(port.index);
+  if (!actual && actual.error().sys() == EOPNOTSUPP)
+    return {}; // a kernel before 5.6 does not tell
+  if (!actual)
+    return fail(CniError(actual.error()));
+  return check_port_vlans(vlans, "host link \"" + port.name + "\"", *actual);
 }
 
 /// A VLAN's gateway addresses are on a link of their own.
@@ -71,17 +87,14 @@ Outcome<> BridgePlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto pod, observe_pod(namespaces, environment.attachment.ifname));
   SLUICE_PASS(check_bridge_attachment(config, previous, named, bridge,
                                       host_link ? std::optional(*host_link) : std::nullopt, pod));
+  SLUICE_PASS(check_vlans(config.vlans, *bridge.link, *host_link));
   SLUICE_PASS(check_spoof_check(config, environment.attachment, named.host.name));
-  if (!config.ip_masq)
-    return {};
-  std::vector<Cidr> networks;
-  for (const auto &ip : previous.ips)
-    networks.push_back(ip.address.network());
-  return check_masquerade(networks);
+  return check_masquerade(config.masquerade, request, addresses_of(previous));
 }
 
 Outcome<> BridgePlugin::status(const Request &request) const {
-  SLUICE_PASS(parse_bridge_config(request.config, request.environment.args));
+  SLUICE_TAKE(const auto config, parse_bridge_config(request.config, request.environment.args));
+  SLUICE_PASS(masquerade_status(config.masquerade));
   return ipam_status(request);
 }
 

@@ -98,22 +98,21 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
   SLUICE_TAKE(const auto gateway, ensure_gateway(rtnl, config, gateways, bridge));
   if (config.is_gateway)
     SLUICE_PASS(forward_packets(addresses, "isGateway"));
-  if (config.ip_masq)
-    SLUICE_PASS(masquerade(addresses));
   const auto link = name_links(request, config.mac, addresses);
   SLUICE_PASS(create_host_link(
       rtnl, plan_host_link(config, link, bridge, gateway.index, namespaces.pod.fd(), addresses),
       link));
   // The pod's end is down still: no frame passes before the rules stand.
   const auto &attachment = request.environment.attachment;
-  auto done = config.spoof_check ? ensure_spoof_check(request.config.name, attachment,
-                                                      link.host_name, link.pod_mac)
-                                 : Outcome<>{};
+  auto done = masquerade(config.masquerade, request, addresses_of(addresses));
+  if (done && config.spoof_check)
+    done = ensure_spoof_check(request.config.name, attachment, link.host_name, link.pod_mac);
   if (done)
     done = namespaces.in_pod(
         [&] { return set_up_pod(config, link.pod_name, gateway.mac, addresses); });
   if (!done) {
     (void)remove_link(link.host_name);
+    take_back_masquerade(config.masquerade, request);
     if (config.spoof_check)
       (void)remove_spoof_check(attachment);
     return fail(std::move(done.error()));

@@ -8,15 +8,6 @@ namespace {
 constexpr std::int64_t kMaxMtu = 65535;
 constexpr std::size_t kMaxNameLength = 15;
 
-/// Both names are taken, and nftables does the work.
-Outcome<> check_back_end(const ObjectReader &top) {
-  std::string backend = "nftables";
-  SLUICE_PASS(top.read("ipMasqBackend", backend));
-  if (backend != "nftables" && backend != "iptables")
-    return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));
-  return {};
-}
-
 /// CNI_ARGS, then args.cni, then runtimeConfig: the later one wins.
 Outcome<std::string> wanted_mac(const ObjectReader &top, std::string_view args_text) {
   SLUICE_TAKE(const auto args, parse_args(args_text));
@@ -55,12 +46,11 @@ Outcome<> check_combinations(const BridgeConfig &config, const NetworkConfig &ne
 Outcome<BridgeConfig> parse_bridge_config(const NetworkConfig &network, std::string_view args) {
   BridgeConfig config;
   const auto top = top_of(network);
-  SLUICE_PASS(check_back_end(top));
   SLUICE_PASS(top.read("bridge", config.bridge));
   SLUICE_PASS(top.read("isGateway", config.is_gateway));
   SLUICE_PASS(top.read("isDefaultGateway", config.is_default_gateway));
   SLUICE_PASS(top.read("forceAddress", config.force_address));
-  SLUICE_PASS(top.read("ipMasq", config.ip_masq));
+  SLUICE_TAKE(config.masquerade, parse_masquerade(network));
   SLUICE_PASS(top.read("hairpinMode", config.hairpin));
   SLUICE_PASS(top.read("promiscMode", config.promiscuous));
   SLUICE_PASS(top.read("portIsolation", config.port_isolation));

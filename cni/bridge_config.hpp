@@ -1,6 +1,7 @@
 #pragma once
 // The keys of bridge mode.
 
+#include "cni/pod_masquerade.hpp"
 #include "cni/protocol/config.hpp"
 #include "cni/vlans.hpp"
 #include "net/mac_address.hpp"
@@ -15,8 +16,8 @@ struct BridgeConfig {
   bool is_gateway = false;         ///< the bridge holds the pods' gateway addresses
   bool is_default_gateway = false; ///< and pods get a default route through it; implies is_gateway
   bool force_address = false;      ///< other addresses of the bridge give way
-  bool ip_masq = false;
-  std::uint32_t mtu_bytes = 0; ///< 0: the kernel's default
+  MasqueradeBy masquerade = MasqueradeBy::nobody; ///< ipMasq, ipMasqBackend
+  std::uint32_t mtu_bytes = 0;                    ///< 0: the kernel's default
   bool hairpin = false;
   bool promiscuous = false;
   bool port_isolation = false;

@@ -6,7 +6,7 @@
 namespace sluice::cni {
 
 /// DEL. The link first and the address last: nobody else may get it while the old link answers for
-/// it. Between them the masquerade rules that the reference plugins made for it.
+/// it. Between them the masquerade rules that are for it alone.
 Outcome<> detach(const Request &request);
 
 /// GC: links, rules of the reference plugins, then addresses.

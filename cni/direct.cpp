@@ -4,7 +4,6 @@
 #include "cni/direct_check.hpp"
 #include "cni/ipam_client.hpp"
 #include "cni/link_removal.hpp"
-#include "cni/masquerade.hpp"
 #include "cni/namespaces.hpp"
 #include "cni/node_setup.hpp"
 
@@ -38,19 +37,21 @@ Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodL
 /// On an error nothing of the pod is left.
 Outcome<AddResult> attach(const Request &request, const DirectConfig &config,
                           const Namespaces &namespaces, AddResult addresses) {
-  std::vector<Cidr> networks;
-  if (config.ip_masq) {
-    SLUICE_TAKE(networks, masqueraded_networks(addresses));
+  std::vector<InterfaceAddress> pods;
+  if (config.masquerade != MasqueradeBy::nobody) {
+    SLUICE_TAKE(pods, masqueraded_pods(addresses));
   }
   SLUICE_PASS(complete_direct(config.layout, addresses));
   SLUICE_PASS(forward_packets(addresses, "route to the pod"));
-  if (!networks.empty())
-    SLUICE_PASS(ensure_masquerade(networks));
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
   const auto link = name_links(request, config.mac, addresses);
   SLUICE_PASS(create_host_link(rtnl, plan_direct_link(config, link, namespaces.pod.fd()), link));
-  if (auto done = set_up_ends(rtnl, config, link, namespaces, addresses); !done) {
+  auto done = masquerade(config.masquerade, request, pods);
+  if (done)
+    done = set_up_ends(rtnl, config, link, namespaces, addresses);
+  if (!done) {
     (void)remove_link(link.host_name);
+    take_back_masquerade(config.masquerade, request);
     return fail(std::move(done.error()));
   }
   if (names_dns(request.config))
@@ -88,13 +89,13 @@ Outcome<> DirectPlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto host, observe_host_end(rtnl, named.host.name));
   SLUICE_TAKE(const auto pod, observe_pod(namespaces, environment.attachment.ifname));
   SLUICE_PASS(check_direct(config, previous, named, host, pod));
-  if (!config.ip_masq)
-    return {};
-  return check_masquerade(checked_networks(request.config, previous));
+  return check_masquerade(config.masquerade, request, checked_pods(request.config, previous));
 }
 
 Outcome<> DirectPlugin::status(const Request &request) const {
-  SLUICE_PASS(parse_direct_config(request.config, request.environment.args, layout_));
+  SLUICE_TAKE(const auto config,
+              parse_direct_config(request.config, request.environment.args, layout_));
+  SLUICE_PASS(masquerade_status(config.masquerade));
   return ipam_status(request);
 }
 

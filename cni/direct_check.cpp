@@ -118,17 +118,18 @@ Outcome<> check_direct(const DirectConfig &config, const AddResult &previous,
   return check_routes(previous, pod);
 }
 
-std::vector<Cidr> checked_networks(const NetworkConfig &config, const AddResult &previous) {
+std::vector<InterfaceAddress> checked_pods(const NetworkConfig &config, const AddResult &previous) {
   const auto subnets = configured_subnets(config);
-  std::vector<Cidr> networks;
+  std::vector<InterfaceAddress> pods;
   for (const auto &ip : previous.ips) {
     if (ip.address.prefix_length != ip.address.ip.bits())
-      networks.push_back(ip.address.network());
+      pods.push_back(ip.address);
     else
-      std::copy_if(subnets.begin(), subnets.end(), std::back_inserter(networks),
-                   [&](const Cidr &subnet) { return subnet.contains(ip.address.ip); });
+      for (const auto &subnet : subnets)
+        if (subnet.contains(ip.address.ip))
+          pods.push_back({ip.address.ip, subnet.prefix_length()});
   }
-  return networks;
+  return pods;
 }
 
 } // namespace sluice::cni

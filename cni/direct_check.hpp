@@ -28,8 +28,8 @@ Outcome<> check_direct(const DirectConfig &config, const AddResult &previous,
                        const DirectLinks &named, const ObservedHostEnd &host,
                        const ObservedPod &pod);
 
-/// The networks that the masquerade is for, as CHECK knows them: those of the result's addresses,
-/// or, when these say nothing of their network, the configured subnets that they are in.
-std::vector<Cidr> checked_networks(const NetworkConfig &config, const AddResult &previous);
+/// The pod's addresses in their networks, as CHECK knows them: those of the result, or, when these
+/// say nothing of their network, in the configured subnets that they are in.
+std::vector<InterfaceAddress> checked_pods(const NetworkConfig &config, const AddResult &previous);
 
 } // namespace sluice::cni

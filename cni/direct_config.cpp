@@ -50,11 +50,7 @@ Outcome<DirectConfig> parse_direct_config(const NetworkConfig &network, std::str
   if (network.ipam_type.empty())
     return fail(Code::invalid_config,
                 "ipam.type is missing: a pod that is routed to needs an address");
-  std::string backend = "nftables";
-  SLUICE_PASS(top.read("ipMasqBackend", backend));
-  if (backend != "nftables" && backend != "iptables")
-    return fail(top.wrong("ipMasqBackend", "it is \"nftables\" or \"iptables\""));
-  SLUICE_PASS(top.read("ipMasq", config.ip_masq));
+  SLUICE_TAKE(config.masquerade, parse_masquerade(network));
   SLUICE_TAKE(const auto mtu, top.number("mtu", 0, kMaxMtu));
   config.mtu_bytes = static_cast<std::uint32_t>(mtu.value_or(0));
   if (layout == Layout::ptp)

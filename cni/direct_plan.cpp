@@ -108,17 +108,14 @@ Outcome<> complete_direct(Layout layout, AddResult &result) {
   return {};
 }
 
-Outcome<std::vector<Cidr>> masqueraded_networks(const AddResult &from_ipam) {
-  std::vector<Cidr> networks;
-  for (const auto &ip : from_ipam.ips) {
+Outcome<std::vector<InterfaceAddress>> masqueraded_pods(const AddResult &from_ipam) {
+  for (const auto &ip : from_ipam.ips)
     if (ip.address.prefix_length == ip.address.ip.bits())
       return fail(Code::invalid_config,
                   "ipMasq is true and IPAM gave " + ip.address.str() +
                       ": that says nothing of the network of the pods",
                   "masquerade outside of this plugin, or use an IPAM that answers the network");
-    networks.push_back(ip.address.network());
-  }
-  return networks;
+  return addresses_of(from_ipam);
 }
 
 RtnlBatch plan_direct_link(const DirectConfig &config, const PodLink &link, int netns_fd) {

@@ -9,6 +9,7 @@
 //   the node has      10.1.0.5 dev veth...                   10.1.0.5 dev veth...
 
 #include "cni/pod_link.hpp"
+#include "cni/pod_masquerade.hpp"
 #include "cni/protocol/config.hpp"
 #include "cni/protocol/result.hpp"
 #include "kernel/rtnl.hpp"
@@ -26,8 +27,8 @@ enum class Layout : std::uint8_t { ptp, routed };
 
 struct DirectConfig {
   Layout layout = Layout::ptp;
-  bool ip_masq = false;
-  std::uint32_t mtu_bytes = 0; ///< 0: the kernel's default
+  MasqueradeBy masquerade = MasqueradeBy::nobody; ///< ipMasq, ipMasqBackend
+  std::uint32_t mtu_bytes = 0;                    ///< 0: the kernel's default
   bool duplicate_address_detection = false;
   std::optional<MacAddress> mac; ///< of the pod's end
 };
@@ -44,9 +45,9 @@ bool names_dns(const NetworkConfig &config);
 /// `ptp` gets an address without gateway.
 Outcome<> complete_direct(Layout layout, AddResult &result);
 
-/// The networks of the pods whose packets to elsewhere are masqueraded, from what IPAM gave. Code 7
-/// if there is none but the pod itself: a rule for each pod is not made.
-Outcome<std::vector<Cidr>> masqueraded_networks(const AddResult &from_ipam);
+/// The pod's addresses in their networks, which are not masqueraded, from what IPAM gave. Code 7 if
+/// that names no network but the pod itself.
+Outcome<std::vector<InterfaceAddress>> masqueraded_pods(const AddResult &from_ipam);
 
 /// In the host's namespace: the veth, born with its other end in `netns_fd`.
 kernel::RtnlBatch plan_direct_link(const DirectConfig &config, const PodLink &link, int netns_fd);

@@ -1,6 +1,6 @@
 #pragma once
-// The masquerade rules that the reference plugins make for each pod. Ours are one a network; theirs
-// are removed when a pod that they connected goes away:
+// The masquerade rules that the reference plugins make for each pod. Ours are one a network, unless
+// iptables is asked for (masquerade_iptables.hpp); these are removed when the pod goes away:
 //
 //   iptables  chain CNI-<24 hex> of nat, and the rule of POSTROUTING that leads to it
 //   nftables  rules of chain masq_checks in table "inet cni_plugins_masquerade", known by a comment

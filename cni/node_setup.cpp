@@ -1,6 +1,5 @@
 #include "cni/node_setup.hpp"
 
-#include "cni/masquerade.hpp"
 #include "kernel/sysctl.hpp"
 
 #include <algorithm>
@@ -20,13 +19,6 @@ Outcome<> forward_packets(const AddResult &addresses, const char *why) {
   if (has_family(addresses, Family::ipv6))
     SLUICE_TRY(Sysctl().write("net/ipv6/conf/all/forwarding", "1"), why);
   return {};
-}
-
-Outcome<> masquerade(const AddResult &addresses) {
-  std::vector<Cidr> networks;
-  for (const auto &ip : addresses.ips)
-    networks.push_back(ip.address.network());
-  return ensure_masquerade(networks);
 }
 
 Outcome<> prepare_ipv6(const std::string &ifname, const AddResult &addresses,

@@ -13,9 +13,6 @@ bool has_family(const AddResult &result, Family family);
 /// IP forwarding for the families of the addresses. `why` goes into an error.
 Outcome<> forward_packets(const AddResult &addresses, const char *why);
 
-/// One rule for each network that an address is of.
-Outcome<> masquerade(const AddResult &addresses);
-
 /// In the container, before the link is up, because what the kernel does on its own when it comes
 /// up depends on it.
 Outcome<> prepare_ipv6(const std::string &ifname, const AddResult &addresses,

@@ -1,7 +1,5 @@
 #include "cni/pod_check.hpp"
 
-#include "cni/masquerade.hpp"
-
 #include <algorithm>
 
 namespace sluice::cni {
@@ -77,16 +75,6 @@ Outcome<> check_routes(const AddResult &previous, const ObservedPod &pod) {
     if (!there)
       return differs("the container has no route to " + wanted.destination.str() +
                      (wanted.gateway ? " via " + wanted.gateway->str() : ""));
-  }
-  return {};
-}
-
-Outcome<> check_masquerade(const std::vector<Cidr> &networks) {
-  for (const auto &network : networks) {
-    SLUICE_TAKE(const bool there, has_masquerade(network));
-    if (!there)
-      return fail(Code::check_failed, "nft table \"inet " + std::string(kMasqueradeTable) +
-                                          "\" does not masquerade " + network.str());
   }
   return {};
 }

@@ -33,7 +33,4 @@ Outcome<> check_pod_link(const Interface &named, const ObservedPod &pod, bool up
 Outcome<> check_addresses(const AddResult &previous, const ObservedPod &pod);
 Outcome<> check_routes(const AddResult &previous, const ObservedPod &pod);
 
-/// Reads the rules of this namespace.
-Outcome<> check_masquerade(const std::vector<Cidr> &networks);
-
 } // namespace sluice::cni

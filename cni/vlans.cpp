@@ -1,5 +1,7 @@
 #include "cni/vlans.hpp"
 
+#include "cni/pod_check.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -8,6 +10,10 @@ namespace {
 
 constexpr std::int64_t kLeast = 1, kMost = 4094;
 constexpr std::uint16_t kUsualNative = 1;
+
+std::uint16_t native_of(const Vlans &vlans) {
+  return vlans.native != 0 ? vlans.native : kUsualNative;
+}
 
 std::string asked_for(const Vlans &vlans) {
   return vlans.native != 0 ? "vlan is " + std::to_string(vlans.native) : "vlanTrunk is set";
@@ -69,11 +75,29 @@ void plan_port_vlans(const Vlans &vlans, const std::string &port, std::uint16_t 
     return;
   if (default_vlan != 0 && !vlans.preserve_default)
     batch.add(kernel::DeletePortVlan{port, default_vlan});
-  const auto native = vlans.native != 0 ? vlans.native : kUsualNative;
+  const auto native = native_of(vlans);
   batch.add(kernel::AddPortVlan{port, native, true});
   for (const auto id : vlans.trunk)
     if (id != native)
       batch.add(kernel::AddPortVlan{port, id, false});
+}
+
+Outcome<> check_port_vlans(const Vlans &vlans, const std::string &what,
+                           const std::vector<kernel::PortVlan> &actual) {
+  const auto find = [&](std::uint16_t id) {
+    return std::find_if(actual.begin(), actual.end(),
+                        [&](const kernel::PortVlan &vlan) { return vlan.vlan == id; });
+  };
+  const auto native = native_of(vlans);
+  const auto found = find(native);
+  if (found == actual.end())
+    return differs(what + " is not in VLAN " + std::to_string(native));
+  if (!found->native || !found->untagged)
+    return differs(what + ": VLAN " + std::to_string(native) + " is not its native one");
+  for (const auto id : vlans.trunk)
+    if (find(id) == actual.end())
+      return differs(what + " is not in VLAN " + std::to_string(id));
+  return {};
 }
 
 } // namespace sluice::cni

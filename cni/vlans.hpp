@@ -2,6 +2,7 @@
 // The VLANs of a pod's bridge port. Pure.
 
 #include "cni/protocol/json.hpp"
+#include "kernel/port_vlans.hpp"
 #include "kernel/rtnl.hpp"
 
 #include <string>
@@ -28,6 +29,11 @@ Outcome<> check_vlan_filtering(const Vlans &vlans, const kernel::Link &bridge);
 /// native VLAN is 1.
 void plan_port_vlans(const Vlans &vlans, const std::string &port, std::uint16_t default_vlan,
                      kernel::RtnlBatch &batch);
+
+/// Code 102 names the first VLAN that a port (`what`: "host link ...") misses. Others beside are no
+/// difference.
+Outcome<> check_port_vlans(const Vlans &vlans, const std::string &what,
+                           const std::vector<kernel::PortVlan> &actual);
 
 /// What to say to a kernel without CONFIG_BRIDGE_VLAN_FILTERING.
 CniError no_vlan_filtering(const Vlans &vlans);

@@ -15,6 +15,24 @@ bool equal_in_any_case(std::string_view a, std::string_view b) noexcept {
                     [](char x, char y) { return lower(x) == lower(y); });
 }
 
+/// How many brackets are open at most. Text in strings does not count.
+std::size_t depth_of(std::string_view text) noexcept {
+  std::size_t open = 0, most = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"')
+      in_string = !in_string;
+    else if (in_string)
+      i += c == '\\' ? 1U : 0U;
+    else if (c == '[' || c == '{')
+      most = std::max(most, ++open);
+    else if ((c == ']' || c == '}') && open > 0)
+      --open;
+  }
+  return most;
+}
+
 const Json *find_even_null(const Json &object, std::string_view key) {
   if (!object.is_object())
     return nullptr;
@@ -43,6 +61,10 @@ JsonDocument &JsonDocument::operator=(JsonDocument &&) noexcept = default;
 JsonDocument::~JsonDocument() = default;
 
 Outcome<JsonDocument> JsonDocument::parse(std::string_view text) {
+  // Printing a value costs stack for each level.
+  if (depth_of(text) > kMaxDepth)
+    return fail(Code::decode, "the text is not valid JSON",
+                "it is nested deeper than " + std::to_string(kMaxDepth) + " levels");
   try {
     return JsonDocument(std::make_unique<Json>(Json::parse(text)));
   } catch (const Json::exception &mistake) {

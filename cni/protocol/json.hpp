@@ -17,6 +17,9 @@ namespace sluice::cni {
 
 using Json = nlohmann::ordered_json;
 
+/// Deeper documents are refused.
+inline constexpr std::size_t kMaxDepth = 500;
+
 /// The member, or nullptr if it is absent or null, or if `object` is no object.
 const Json *find_member(const Json &object, std::string_view key);
 
@@ -30,7 +33,8 @@ public:
   JsonDocument(JsonDocument &&) noexcept;
   JsonDocument &operator=(JsonDocument &&) noexcept;
   ~JsonDocument();
-  /// Code 6 if the text is not exactly one JSON value, with the place of the mistake.
+  /// Code 6 if the text is not exactly one JSON value, with the place of the mistake, or is nested too
+  /// deep.
   static Outcome<JsonDocument> parse(std::string_view text);
   const Json &root() const noexcept { return *root_; }
 

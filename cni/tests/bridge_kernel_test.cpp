@@ -258,20 +258,6 @@ TEST_F(cni_bridge, bad_configurations_are_refused_by_name_and_leave_nothing) {
   expect_code(driver.call(Command::add, "c1", "{"), 6);
 }
 
-TEST_F(cni_bridge, both_names_of_the_masquerade_back_end_mean_the_one_static_rule) {
-  for (const char *backend : {"nftables", "iptables"}) {
-    SCOPED_TRACE(backend);
-    Driver node;
-    const auto config = node.config(R"("isDefaultGateway":true,"ipMasq":true,"ipMasqBackend":")" +
-                                        std::string(backend) + "\",",
-                                    kRange);
-    ASSERT_EQ(node.call(Command::add, "c1", config).exit_status, 0);
-    EXPECT_NE(node.on_host("nft list chain inet sluice-cni masq-10.77.0.0/24").find("masquerade"),
-              std::string::npos);
-    EXPECT_EQ(node.on_host("nft list tables ip"), "");
-  }
-}
-
 TEST_F(cni_bridge, bad_namespaces_are_refused) {
   expect_code(
       driver.call(Command::add, "c1", driver.usual(), {{"CNI_NETNS", "/run/netns/slc-none"}}), 3,

@@ -144,40 +144,5 @@ TEST_F(cni_bridge_keys, check_notices_when_the_bridge_is_no_longer_promiscuous) 
                        "is not promiscuous"));
 }
 
-/// Whether this kernel can make a bridge that filters VLANs.
-bool has_vlan_filtering(const Driver &driver) {
-  const auto said = driver.on_host("ip link add probe type bridge vlan_filtering 1");
-  driver.on_host("ip link del probe");
-  return said.empty();
-}
-
-TEST_F(cni_bridge_keys, a_vlan_without_kernel_support_is_refused_and_leaves_nothing) {
-  if (has_vlan_filtering(driver))
-    GTEST_SKIP() << "this kernel's bridges filter VLANs";
-  for (const auto *key : {R"("vlan":100,)", R"("vlanTrunk":[{"id":100}],)"}) {
-    for (const bool existing : {false, true}) {
-      if (existing)
-        driver.on_host("ip link add cni0 type bridge");
-      const auto before = driver.on_host("ip -o link");
-      const auto run = call(Command::add, "c1", with(key));
-      EXPECT_TRUE(contains(run.output, "\"code\":2,")) << run.output;
-      EXPECT_TRUE(contains(run.output, "CONFIG_BRIDGE_VLAN_FILTERING")) << run.output;
-      EXPECT_EQ(driver.on_host("ip -o link"), before);
-      EXPECT_EQ(driver.reserved(), "");
-    }
-    driver.on_host("ip link del cni0");
-  }
-}
-
-TEST_F(cni_bridge_keys, pods_of_one_vlan_share_its_gateway) {
-  if (!has_vlan_filtering(driver))
-    GTEST_SKIP() << "this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING)";
-  const auto config = with(R"("vlan":100,)");
-  EXPECT_TRUE(contains(added("c1", config), "\"cni0.100\""));
-  EXPECT_TRUE(contains(added("c2", config), "\"cni0.100\""));
-  EXPECT_TRUE(pings("c1", "10.77.0.1"));
-  EXPECT_TRUE(pings("c1", "10.77.0.3"));
-}
-
 } // namespace
 } // namespace sluice::cni

@@ -109,22 +109,21 @@ TEST(cni_direct, ptp_needs_a_gateway_for_each_address) {
 }
 
 TEST(cni_direct, a_masquerade_rule_is_for_a_network_and_never_for_a_pod) {
-  EXPECT_EQ(masqueraded_networks(dual())->at(0).str(), "10.1.0.0/24");
+  EXPECT_EQ(masqueraded_pods(dual())->at(0).network().str(), "10.1.0.0/24");
   auto single = dual();
   single.ips[0].address.prefix_length = 32;
-  ASSERT_FALSE(masqueraded_networks(single));
-  EXPECT_TRUE(masqueraded_networks(single).error().is(Code::invalid_config));
+  ASSERT_FALSE(masqueraded_pods(single));
+  EXPECT_TRUE(masqueraded_pods(single).error().is(Code::invalid_config));
 }
 
 TEST(cni_direct, check_finds_the_network_in_the_result_or_in_the_configuration) {
   const auto config = config_of(
       R"("ipam":{"type":"sluice-ipam","subnet":"10.9.0.0/24","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00::/64"}]]})");
-  const std::vector<Cidr> networks = {Cidr::parse("10.1.0.0/24").value(),
-                                      Cidr::parse("fd00::/64").value()};
-  EXPECT_EQ(checked_networks(config, dual()), networks);
+  const std::vector<InterfaceAddress> pods = addresses_of(dual());
+  EXPECT_EQ(checked_pods(config, dual()), pods);
   auto single = dual();
   ASSERT_TRUE(complete_direct(Layout::routed, single));
-  EXPECT_EQ(checked_networks(config, single), networks);
+  EXPECT_EQ(checked_pods(config, single), pods);
 }
 
 struct ConfigCase {

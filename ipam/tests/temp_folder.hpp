@@ -1,5 +1,5 @@
 #pragma once
-// A folder under /tmp that goes away with everything in it.
+// A folder that goes away with everything in it.
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,9 +11,8 @@ namespace sluice {
 
 class TempFolder {
 public:
-  TempFolder() {
-    char name[] = "/tmp/slc-test-XXXXXX";
-    path_ = ::mkdtemp(name);
+  explicit TempFolder(const std::string &parent = "/tmp") : path_(parent + "/slc-test-XXXXXX") {
+    ::mkdtemp(path_.data());
   }
   TempFolder(const TempFolder &) = delete;
   TempFolder &operator=(const TempFolder &) = delete;

@@ -1,0 +1,96 @@
+#include "proxy/iptables/dataplane.hpp"
+
+#include "proxy/iptables/kernel_state.hpp"
+#include "proxy/model/tracer.hpp"
+
+namespace sluice::proxy::iptables {
+namespace {
+
+class IptablesDataplane final : public Dataplane {
+public:
+  IptablesDataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options)
+      : tool_(std::move(tool)), ruleset_(family, options) {}
+
+  Result<> start(const Table &table) override {
+    started_ = false;
+    unwritten_ = {};
+    SLUICE_ASSIGN(auto saved, read_back(), "start");
+    kernel_ = KernelState(std::move(saved));
+    ruleset_.reset(table);
+    const auto all = ruleset_.all();
+    SLUICE_TRY(write(kernel_.text_for_all(all)), "start");
+    kernel_ = KernelState();
+    kernel_.written(all);
+    started_ = true;
+    return {};
+  }
+
+  Result<> apply(const TableDelta &delta) override {
+    if (!started_)
+      return fail(Errc::invalid_input, "apply: start the data plane first");
+    merge(ruleset_.change(delta), unwritten_);
+    if (auto done = write(kernel_.text_for(unwritten_)); !done) {
+      started_ = done.error().code() == Errc::busy; // else the kernel's state is unknown
+      return fail(std::move(done.error()).in("apply"));
+    }
+    kernel_.written(unwritten_);
+    unwritten_ = {};
+    return {};
+  }
+
+  Result<Drift> verify(const Table &table) override {
+    SLUICE_ASSIGN(auto saved, read_back(), "verify");
+    Ruleset wanted(table.family, ruleset_.options());
+    wanted.reset(table);
+    return Drift{KernelState(std::move(saved)).differences(wanted.all())};
+  }
+
+  Result<> remove() override {
+    started_ = false;
+    SLUICE_ASSIGN(auto saved, read_back(), "remove");
+    SLUICE_TRY(write(KernelState(std::move(saved)).text_to_remove()), "remove");
+    return {};
+  }
+
+  Result<Explanation> explain(const Flow &flow) override {
+    if (!started_)
+      return fail(Errc::invalid_input, "explain: start the data plane first");
+    return trace(ruleset_.table(), flow);
+  }
+
+private:
+  static void merge(ChainSet from, ChainSet &into) {
+    for (auto &[name, rules] : from.nat)
+      into.nat[name] = std::move(rules);
+    for (auto &[name, rules] : from.filter)
+      into.filter[name] = std::move(rules);
+  }
+
+  Result<Saved> read_back() {
+    SLUICE_ASSIGN(auto nat, tool_->save("nat"), "table nat");
+    SLUICE_ASSIGN(auto filter, tool_->save("filter"), "table filter");
+    nat += filter;
+    return read_saved(nat);
+  }
+
+  Result<> write(const std::string &text) {
+    if (text.empty())
+      return {};
+    return tool_->restore(text);
+  }
+
+  std::unique_ptr<kernel::iptables::Tool> tool_;
+  Ruleset ruleset_;
+  KernelState kernel_;
+  ChainSet unwritten_; ///< what could not be written for the lock
+  bool started_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<Dataplane>
+make_dataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options) {
+  return std::make_unique<IptablesDataplane>(family, std::move(tool), options);
+}
+
+} // namespace sluice::proxy::iptables

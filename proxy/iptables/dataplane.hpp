@@ -1,0 +1,23 @@
+#pragma once
+// The iptables data plane: chains SLUICE-* in the tables nat and filter of one family, written by
+// iptables-restore. docs/design/iptables.md draws a packet's path through them.
+
+#include "kernel/iptables.hpp"
+#include "proxy/dataplane.hpp"
+
+namespace sluice::proxy::iptables {
+
+struct Options {
+  /// Marks the connections that we translate: only those are masqueraded on a hairpin, accepted
+  /// when forwarding, and ever cleaned up. No other bit is touched.
+  std::uint32_t ownershipCtMarkBit = 0x0200'0000;
+};
+
+/// `tool` is of the table's family and of the network namespace whose packets are meant. `start`
+/// and `apply` may answer Errc::busy: another program holds the lock of the tables. `start` is then
+/// to be called again; what `apply` was given is kept, and is written by the next `apply`, which
+/// may be one of an empty delta.
+std::unique_ptr<Dataplane>
+make_dataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options = {});
+
+} // namespace sluice::proxy::iptables

@@ -1,0 +1,44 @@
+#pragma once
+// What the kernel is known to hold, and the text for iptables-restore that makes it hold more.
+// Pure.
+
+#include "proxy/iptables/ruleset.hpp"
+
+namespace sluice::proxy::iptables {
+
+/// One kernel table as read back: ours in it, and who jumps there.
+struct SavedTable {
+  std::map<std::string, std::uint64_t> chains; ///< of ours: a digest of the rules
+  std::vector<Jump> jumps;                     ///< rules of other chains that lead into ours
+};
+struct Saved {
+  SavedTable nat, filter;
+};
+/// Reads what iptables-save printed. Errors: as kernel::iptables::visit.
+Result<Saved> read_saved(std::string_view text);
+
+/// Not thread-safe.
+class KernelState {
+public:
+  /// Knows nothing to be there.
+  KernelState() = default;
+  explicit KernelState(Saved saved) : saved_(std::move(saved)) {}
+
+  /// What to write so that these chains are as given; "" if nothing is to be done. Each table is
+  /// atomic by itself: the filter goes first when something begins to be refused, else last, so
+  /// that no connection meets neither.
+  std::string text_for(const ChainSet &chains) const;
+  /// The same, with the jumps, and everything of ours removed that is not among `all`.
+  std::string text_for_all(const ChainSet &all) const;
+  std::string text_to_remove() const;
+  /// In people's words.
+  std::vector<std::string> differences(const ChainSet &all) const;
+
+  /// Those are in the kernel now.
+  void written(const ChainSet &chains);
+
+private:
+  Saved saved_;
+};
+
+} // namespace sluice::proxy::iptables

@@ -1,0 +1,111 @@
+// What the kernel and the real tools make of our rules, in both flavours. Packets are the matter of
+// integration/packets.
+
+#include "kernel/netns.hpp"
+#include "proxy/iptables/dataplane.hpp"
+#include "proxy/iptables/tests/random_table.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+
+namespace sluice::proxy::iptables {
+namespace {
+
+using kernel::iptables::Flavour;
+
+struct Case {
+  Family family;
+  Flavour flavour;
+};
+
+class Kernel : public testing::TestWithParam<Case> {
+protected:
+  void SetUp() override {
+    auto made = kernel::NetNs::create();
+    ASSERT_TRUE(made) << made.error().what();
+    ns_.emplace(std::move(*made));
+    auto tool = open_tool();
+    ASSERT_TRUE(tool) << tool.error().what();
+    dataplane_ = make_dataplane(GetParam().family, std::move(*tool));
+  }
+  Result<std::unique_ptr<kernel::iptables::Tool>> open_tool() {
+    return kernel::iptables::open_tool(
+        {.family = GetParam().family, .flavour = GetParam().flavour, .netns_fd = ns_->fd()});
+  }
+
+  /// Other programs of the machine may hold the lock for a while.
+  template <class Call> static Result<> patiently(Call call) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    auto done = call();
+    while (!done && done.error().code() == Errc::busy &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+      done = call();
+    }
+    return done;
+  }
+
+  std::optional<kernel::NetNs> ns_;
+  std::unique_ptr<Dataplane> dataplane_;
+};
+
+TEST_P(Kernel, what_is_read_back_is_what_was_written) {
+  tests::RandomWalk walk(GetParam().family, 3);
+  for (int step = 0; step < 80; ++step)
+    walk.step();
+  auto before = walk.table();
+  const auto started = patiently([&] { return dataplane_->start(before); });
+  ASSERT_TRUE(started) << started.error().what();
+  for (int step = 0; step < 12; ++step) {
+    const auto &now = walk.step();
+    auto delta = delta_between(before, now);
+    const auto applied =
+        patiently([&] { return dataplane_->apply(std::exchange(delta, TableDelta{})); });
+    ASSERT_TRUE(applied) << applied.error().what();
+    before = now;
+    const auto drift = dataplane_->verify(now);
+    ASSERT_TRUE(drift) << drift.error().what();
+    EXPECT_TRUE(drift->empty()) << drift->differences.front();
+  }
+  ASSERT_TRUE(patiently([&] { return dataplane_->remove(); }));
+  const auto left = (*open_tool())->save("");
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->find("SLUICE-"), std::string::npos);
+}
+
+TEST_P(Kernel, a_refused_line_is_an_error_with_the_program_s_words_and_nothing_is_written) {
+  auto tool = open_tool();
+  ASSERT_TRUE(tool);
+  const auto refused = patiently(
+      [&] { return (*tool)->restore("*nat\n:SLUICE-X - [0:0]\n-A NO-SUCH -j ACCEPT\nCOMMIT\n"); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::invalid_input);
+  EXPECT_NE(refused.error().what().find("restore exited with"), std::string::npos);
+  EXPECT_EQ((*tool)->save("")->find("SLUICE-X"), std::string::npos);
+}
+
+TEST(iptables_tool, a_lock_that_somebody_holds_is_busy) {
+  const UniqueFd lock(::open("/run/xtables.lock", O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
+  auto ns = kernel::NetNs::create();
+  ASSERT_TRUE(ns);
+  auto tool = kernel::iptables::open_tool({.flavour = Flavour::legacy, .netns_fd = ns->fd()});
+  ASSERT_TRUE(tool);
+  const auto refused = (*tool)->restore("*nat\n:SLUICE-X - [0:0]\nCOMMIT\n");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::busy);
+}
+
+INSTANTIATE_TEST_SUITE_P(iptables, Kernel,
+                         testing::Values(Case{Family::ipv4, Flavour::legacy},
+                                         Case{Family::ipv6, Flavour::legacy},
+                                         Case{Family::ipv4, Flavour::nft},
+                                         Case{Family::ipv6, Flavour::nft}),
+                         [](const auto &of) {
+                           return std::string(of.param.family == Family::ipv4 ? "ipv4_" : "ipv6_") +
+                                  std::string(name_of(of.param.flavour));
+                         });
+
+} // namespace
+} // namespace sluice::proxy::iptables
