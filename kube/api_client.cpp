@@ -49,6 +49,10 @@ struct ApiClient::Impl {
     return http::ClientConnection::open(url, secrets.tls, tls_name(), deadline, stop);
   }
   http::ClientRequest head_of(const std::string &accept, const std::string &token) const;
+  void seen(std::string_view method, int status, Clock::time_point began) const {
+    if (config.observe)
+      config.observe({method, status, Clock::now() - began});
+  }
   Result<HttpResponse> send(const HttpRequest &request);
   Result<HttpResponse> send_on(http::ClientConnection &connection, const HttpRequest &request,
                                const std::string &token, http::Deadline deadline) const;
@@ -150,7 +154,12 @@ ApiClient::~ApiClient() = default;
 
 const ClientConfig &ApiClient::config() const noexcept { return impl_->config; }
 
-Result<HttpResponse> ApiClient::send(const HttpRequest &request) { return impl_->send(request); }
+Result<HttpResponse> ApiClient::send(const HttpRequest &request) {
+  const auto began = Clock::now();
+  auto response = impl_->send(request);
+  impl_->seen(request.method, response ? response->status : 0, began);
+  return response;
+}
 
 Result<json> ApiClient::call(const HttpRequest &request) {
   SLUICE_ASSIGN(const HttpResponse response, send(request), "ask the API server");
@@ -238,24 +247,32 @@ Result<> ApiClient::remove(const RestKind &kind, const ObjectKey &key,
 Result<> ApiClient::stream(const Stream &stream) {
   const std::string doing = "watch " + impl_->config.server + stream.path;
   const Credentials::Snapshot secrets = impl_->credentials->now();
+  const auto began = Clock::now();
+  bool answered = false;
   auto connection = impl_->open(secrets, Clock::now() + stream.silence, stream.stop);
   if (!connection && stream.stop && *stream.stop)
     return {};
-  if (!connection)
+  if (!connection) {
+    impl_->seen("WATCH", 0, began);
     return fail(std::move(connection.error()).in(doing));
+  }
   http::ClientRequest head = impl_->head_of(stream.accept, secrets.token);
   head.method = "GET";
   head.target = stream.path;
   http::ClientConnection::Sinks sinks;
   sinks.head = [&](const http::ResponseParser::Head &answer) {
+    answered = true;
+    impl_->seen("WATCH", answer.status, began);
     return stream.on_status({answer.status, answer.contentType, answer.retryAfter, ""});
   };
   sinks.body = stream.on_data;
   auto result =
       (*connection)->exchange(head, sinks, Clock::time_point::max(), stream.silence, stream.stop);
-  if (!result && !(stream.stop && *stream.stop))
-    return fail(std::move(result.error()).in(doing));
-  return {};
+  if (result || (stream.stop && *stream.stop))
+    return {};
+  if (!answered)
+    impl_->seen("WATCH", 0, began);
+  return fail(std::move(result.error()).in(doing));
 }
 
 } // namespace sluice::kube

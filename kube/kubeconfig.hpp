@@ -4,6 +4,8 @@
 
 #include "net/result.hpp"
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -15,6 +17,13 @@ struct PemSource {
   bool empty() const noexcept { return data.empty() && file.empty(); }
 };
 
+/// One request that was answered, or was not.
+struct RequestSeen {
+  std::string_view method; ///< "GET", "WATCH"; of static storage or the request's
+  int status = 0;          ///< 0: no answer
+  std::chrono::steady_clock::duration took{}; ///< until the answer; of a watch, until its head
+};
+
 struct ClientConfig {
   std::string server; ///< "https://10.96.0.1:443"; over "http://..." no token leaves the machine
   PemSource certificateAuthority;
@@ -23,6 +32,8 @@ struct ClientConfig {
   std::string tlsServerName;
   bool insecureSkipTlsVerify = false;
   std::string userAgent = "sluice";
+  /// Told of every request, on the thread that made it: the place to count them. May be empty.
+  std::function<void(const RequestSeen &)> observe;
 };
 
 /// Reads a kubeconfig (or several, ':'-separated, merged as kubectl merges KUBECONFIG) and takes

@@ -93,7 +93,14 @@ public:
     SLUICE_ASSIGN(auto config, kube::client_config(options_.kubeconfig, options_.master),
                   "find the API server");
     config.userAgent = std::string("sluice-proxy/") + kVersion;
+    config.observe = [this, host = config.server](const kube::RequestSeen &seen) {
+      count_request(metrics_, host, seen);
+    };
     SLUICE_ASSIGN(client_, kube::ApiClient::create(std::move(config)), "prepare the API client");
+    metrics_
+        .gauge("kubernetes_build_info", "1; the labels say what this is.",
+               {{"git_version", kVersion}, {"component", "sluice-proxy"}})
+        .set(1);
     if (!options_.dryRun)
       start_events();
     SLUICE_TRY(make_runner(), "start");
@@ -266,7 +273,7 @@ private:
   Inbox inbox_;
   HealthBoard health_;
   kube::daemon::Metrics metrics_;
-  ProxyMetrics proxy_metrics_{metrics_};
+  ProxyMetrics proxy_metrics_{metrics_, options_.mode};
   std::size_t shown_ = 0; ///< tables of --dry-run
   std::unique_ptr<kube::ApiClient> client_;
   std::unique_ptr<EventRecorder> events_;

@@ -40,15 +40,23 @@ kube::daemon::Gauge no_local_endpoints(kube::daemon::Metrics &metrics, Family fa
                        labels);
 }
 
+const char *failures_name(const std::string &mode) {
+  if (mode == "nftables")
+    return "kubeproxy_sync_proxy_rules_nftables_sync_failures_total";
+  if (mode == "iptables")
+    return "kubeproxy_sync_proxy_rules_iptables_restore_failures_total";
+  return "sluice_proxy_sync_failures_total";
+}
+
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
+} // namespace
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-} // namespace
-
-FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family)
+FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family, const std::string &mode)
     : sync(metrics.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one sync.",
                              sync_buckets(), label_of(family))),
       full(metrics.histogram("kubeproxy_sync_full_proxy_rules_duration_seconds",
@@ -68,8 +76,7 @@ FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family)
       flow_cleanup(metrics.histogram("kubeproxy_conntrack_reconciler_sync_duration_seconds",
                                      "Time of one pass over the kernel's UDP flows.",
                                      sync_buckets(), label_of(family))),
-      failures(metrics.counter("kubeproxy_sync_proxy_rules_nftables_sync_failures_total",
-                               "Syncs that failed.", label_of(family))),
+      failures(metrics.counter(failures_name(mode), "Syncs that failed.", label_of(family))),
       repairs(metrics.counter("sluice_proxy_repairs_total",
                               "Times that somebody else had changed our kernel objects.",
                               label_of(family))),
@@ -114,20 +121,44 @@ void FamilyMetrics::record(const SyncOutcome &outcome, const Model &model, Clock
   endpoints.set(static_cast<double>(model.endpoint_count()));
 }
 
-ProxyMetrics::ProxyMetrics(kube::daemon::Metrics &metrics)
+ProxyMetrics::ProxyMetrics(kube::daemon::Metrics &metrics, std::string mode)
     : service_changes(metrics.counter("kubeproxy_sync_proxy_rules_service_changes_total",
                                       "Service changes that packets can see.")),
       endpoint_changes(metrics.counter("kubeproxy_sync_proxy_rules_endpoint_changes_total",
                                        "EndpointSlice changes that packets can see.")),
+      suppressed(metrics.counter("sluice_proxy_suppressed_changes_total",
+                                 "Watch events that no packet can see: they cost no sync.")),
       service_changes_pending(metrics.gauge("kubeproxy_sync_proxy_rules_service_changes_pending",
                                             "Service changes that are not in the kernel yet.")),
       endpoint_changes_pending(
           metrics.gauge("kubeproxy_sync_proxy_rules_endpoint_changes_pending",
                         "EndpointSlice changes that are not in the kernel yet.")),
-      metrics_(metrics) {}
+      metrics_(metrics), mode_(std::move(mode)) {
+  // A clean-up is part of the commit here, so nothing of its own can fail.
+  if (mode_ == "nftables")
+    metrics_.counter("kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total",
+                     "Clean-ups of stale chains that failed; none here: they are part of a sync.");
+}
 
 FamilyMetrics &ProxyMetrics::of(Family family) {
-  return families_.try_emplace(family, metrics_, family).first->second;
+  return families_.try_emplace(family, metrics_, family, mode_).first->second;
+}
+
+void count_request(kube::daemon::Metrics &metrics, const std::string &host,
+                   const kube::RequestSeen &seen) {
+  const std::string method(seen.method);
+  metrics
+      .counter("rest_client_requests_total", "Requests to the API server.",
+               {{"code", seen.status == 0 ? "<error>" : std::to_string(seen.status)},
+                {"host", host},
+                {"method", method}})
+      .add();
+  metrics
+      .histogram("rest_client_request_duration_seconds",
+                 "Until the answer of the API server; of a watch, until its head.",
+                 {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60},
+                 {{"host", host}, {"verb", method}})
+      .observe(std::chrono::duration<double>(seen.took).count());
 }
 
 } // namespace sluice::proxy

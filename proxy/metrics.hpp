@@ -2,6 +2,7 @@
 // The proxy's metrics. Names are kube-proxy's where the thing is the same, else sluice_proxy_*.
 
 #include "kube/daemon/metrics.hpp"
+#include "kube/kubeconfig.hpp"
 #include "proxy/family_sync.hpp"
 
 #include <map>
@@ -10,7 +11,7 @@ namespace sluice::proxy {
 
 /// Thread-safe as the handles are.
 struct FamilyMetrics {
-  FamilyMetrics(kube::daemon::Metrics &metrics, Family family);
+  FamilyMetrics(kube::daemon::Metrics &metrics, Family family, const std::string &mode);
 
   /// One sync's outcome.
   void record(const SyncOutcome &outcome, const Model &model, Clock::time_point now);
@@ -22,16 +23,26 @@ struct FamilyMetrics {
   kube::daemon::Gauge services, endpoints, frontends, backend_sets;
 };
 
+/// Now, as Prometheus writes times.
+double wall_seconds();
+
+/// `of` is for one thread, the loop's.
 struct ProxyMetrics {
-  explicit ProxyMetrics(kube::daemon::Metrics &metrics);
+  /// `mode`: only what applies to it is there.
+  explicit ProxyMetrics(kube::daemon::Metrics &metrics, std::string mode = "nftables");
   FamilyMetrics &of(Family family);
 
-  kube::daemon::Counter service_changes, endpoint_changes;
+  kube::daemon::Counter service_changes, endpoint_changes, suppressed;
   kube::daemon::Gauge service_changes_pending, endpoint_changes_pending;
 
 private:
   kube::daemon::Metrics &metrics_;
+  std::string mode_;
   std::map<Family, FamilyMetrics> families_;
 };
+
+/// rest_client_*: counts one request to the API server `host`. Thread-safe.
+void count_request(kube::daemon::Metrics &metrics, const std::string &host,
+                   const kube::RequestSeen &seen);
 
 } // namespace sluice::proxy

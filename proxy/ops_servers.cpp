@@ -1,9 +1,11 @@
 #include "proxy/ops_servers.hpp"
 
+#include "kernel/sysctl.hpp"
 #include "kube/daemon/log.hpp"
 #include "kube/http/server.hpp"
 
 #include <condition_variable>
+#include <tuple>
 
 namespace sluice::proxy {
 namespace {
@@ -16,6 +18,18 @@ kube::http::Response answer(int status, std::string contentType, std::string bod
 
 kube::http::Response no_such_page() {
   return answer(404, "text/plain; charset=utf-8", "404 page not found\n");
+}
+
+/// How full the kernel's connection tracking table is: full, it drops new connections.
+void read_conntrack_usage(kube::daemon::Metrics &metrics) {
+  const kernel::Sysctl sysctl;
+  for (const auto &[name, file, help] :
+       {std::tuple{"sluice_conntrack_entries", "net/netfilter/nf_conntrack_count",
+                   "Flows in the kernel's connection tracking table."},
+        std::tuple{"sluice_conntrack_entries_limit", "net/netfilter/nf_conntrack_max",
+                   "How many flows the table takes."}})
+    if (const auto text = sysctl.read(file))
+      metrics.gauge(name, help).set(std::strtod(text->c_str(), nullptr));
 }
 
 /// One address that is to be listened on.
@@ -125,8 +139,10 @@ OpsServers::start(const ProxyOptions &options, const HealthBoard &board,
     return answer(state.ok ? 200 : 503, "application/json", state.body);
   };
   const Handler figures = [&metrics, mode = options.mode](const kube::http::Request &request) {
-    if (request.path == "/metrics")
+    if (request.path == "/metrics") {
+      read_conntrack_usage(metrics);
       return answer(200, kube::daemon::Metrics::kContentType, metrics.text());
+    }
     if (request.path == "/healthz")
       return answer(200, "text/plain; charset=utf-8", "ok");
     if (request.path == "/proxyMode")

@@ -27,6 +27,13 @@ template <class Object> bool is_deleted(const kube::Change<Object> &change) {
   return change.kind == kube::Change<Object>::Kind::deleted;
 }
 
+std::optional<kube::ObjectKey> service_of(const kube::EndpointSlice &slice) {
+  const auto label = slice.metadata.labels.find("kubernetes.io/service-name");
+  if (label == slice.metadata.labels.end())
+    return std::nullopt;
+  return kube::ObjectKey{slice.metadata.namespace_, label->second};
+}
+
 std::string milliseconds(Clock::duration time) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f ms",
@@ -106,10 +113,9 @@ void Runner::on(const kube::Change<kube::Service> &change, Clock::time_point at)
                              : model.update(change.object)))
       continue;
     any = true;
-    sync->changed(at);
+    changed(*sync, at);
   }
-  if (any)
-    parts_.metrics.service_changes.add();
+  (any ? parts_.metrics.service_changes : parts_.metrics.suppressed).add();
 }
 
 void Runner::on(const kube::Change<kube::EndpointSlice> &change, Clock::time_point at) {
@@ -124,12 +130,13 @@ void Runner::on(const kube::Change<kube::EndpointSlice> &change, Clock::time_poi
                              : model.update(change.object)))
       continue;
     any = true;
-    sync->changed(at);
-    if (!is_deleted(change))
+    changed(*sync, at);
+    if (is_deleted(change))
+      forget_triggers(change.object, *sync);
+    else
       note_trigger(change.object, *sync);
   }
-  if (any)
-    parts_.metrics.endpoint_changes.add();
+  (any ? parts_.metrics.endpoint_changes : parts_.metrics.suppressed).add();
 }
 
 void Runner::on(const kube::Change<kube::Node> &change, Clock::time_point at) {
@@ -167,7 +174,7 @@ void Runner::node_changed(Clock::time_point at) {
   for (const auto &sync : families_) {
     const auto info = node_info(node_options_, node_, sync->model().family());
     if (info && sync->model().set_node(*info, zone_of(node_)))
-      sync->changed(at);
+      changed(*sync, at);
   }
   const bool is_eligible = eligible(node_);
   parts_.health.update([&](HealthState &state) { state.node_eligible = is_eligible; });
@@ -185,15 +192,24 @@ void Runner::allow_when_known() {
     sync->allow();
 }
 
+void Runner::changed(FamilySync &sync, Clock::time_point at) {
+  sync.changed(at);
+  parts_.metrics.of(sync.model().family()).last_queued.set(wall_seconds());
+}
+
 void Runner::note_trigger(const kube::EndpointSlice &slice, FamilySync &sync) {
   const auto found = slice.metadata.annotations.find(kTriggerTime);
   if (found == slice.metadata.annotations.end())
     return;
-  const auto service = slice.metadata.labels.find("kubernetes.io/service-name");
+  const auto service = service_of(slice);
   const auto time = parse_rfc3339(found->second);
-  if (time && *time >= started_ && service != slice.metadata.labels.end())
-    triggers_[sync.model().family()].emplace(slice.metadata.namespace_ + "/" + service->second,
-                                             *time);
+  if (service && time && *time >= started_)
+    triggers_[sync.model().family()][*service].insert(*time);
+}
+
+void Runner::forget_triggers(const kube::EndpointSlice &slice, FamilySync &sync) {
+  if (const auto service = service_of(slice))
+    triggers_[sync.model().family()].erase(*service);
 }
 
 void Runner::sync_all() {
@@ -254,9 +270,10 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
 
 void Runner::report_triggers(Family family) {
   const auto now = std::chrono::system_clock::now();
-  for (const auto &[service, time] : triggers_[family])
-    parts_.metrics.of(family).network_programming.observe(
-        std::chrono::duration<double>(now - time).count());
+  for (const auto &[service, times] : triggers_[family])
+    for (const auto &time : times)
+      parts_.metrics.of(family).network_programming.observe(
+          std::chrono::duration<double>(now - time).count());
   triggers_[family].clear();
 }
 

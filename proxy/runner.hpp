@@ -78,7 +78,9 @@ private:
   void on(const Stop &stop, Clock::time_point at);
   void node_changed(Clock::time_point at);
   void allow_when_known();
+  void changed(FamilySync &sync, Clock::time_point at);
   void note_trigger(const kube::EndpointSlice &slice, FamilySync &sync);
+  void forget_triggers(const kube::EndpointSlice &slice, FamilySync &sync);
   void sync_all();
   void report(FamilySync &sync, const SyncOutcome &outcome);
   void report_triggers(Family family);
@@ -100,7 +102,7 @@ private:
   };
   std::map<Family, Followers> followers_;
   /// When the endpoints changed whose rules are not in the kernel yet, by their annotation.
-  std::map<Family, std::set<std::pair<std::string, std::chrono::system_clock::time_point>>>
+  std::map<Family, std::map<kube::ObjectKey, std::set<std::chrono::system_clock::time_point>>>
       triggers_;
 };
 

@@ -1,5 +1,7 @@
 #include "kube/daemon/metrics.hpp"
 
+#include "kube/daemon/process_metrics.hpp"
+
 #include <chrono>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -48,7 +50,7 @@ Histogram Metrics::histogram(const std::string &name, const std::string &help,
 }
 
 std::string Metrics::text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect()) + process_metrics_text();
 }
 
 } // namespace sluice::kube::daemon

@@ -53,7 +53,7 @@ private:
 
 /// All metrics of one daemon. Asking twice for the same name and labels gives the same metric. A
 /// name that Prometheus does not allow, or one used for two types, is a programming error. Each
-/// Metrics has `process_start_time_seconds` from the beginning.
+/// Metrics has `process_start_time_seconds` and the other process_* metrics from the beginning.
 class Metrics {
 public:
   Metrics();
