@@ -136,7 +136,8 @@ std::unique_ptr<Dataplane> open_nftables(const kernel::NetNs &ns) {
 Open open_iptables(Flavour flavour) {
   return [flavour](const kernel::NetNs &ns) {
     return iptables::make_dataplane(
-        Family::ipv4, must(kernel::iptables::open_tool({.flavour = flavour, .netns_fd = ns.fd()})));
+        Family::ipv4, must(kernel::iptables::open_tool({.flavour = flavour, .netns_fd = ns.fd()})),
+        iptables::options_for(flavour));
   };
 }
 

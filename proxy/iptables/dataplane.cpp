@@ -9,7 +9,7 @@ namespace {
 class IptablesDataplane final : public Dataplane {
 public:
   IptablesDataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options)
-      : tool_(std::move(tool)), ruleset_(family, options) {}
+      : tool_(std::move(tool)), options_(options), ruleset_(family, options) {}
 
   Result<> start(const Table &table) override {
     started_ = false;
@@ -18,7 +18,8 @@ public:
     kernel_ = KernelState(std::move(saved));
     ruleset_.reset(table);
     const auto all = ruleset_.all();
-    SLUICE_TRY(write(kernel_.text_for_all(all)), "start");
+    for (const auto &text : kernel_.texts_for_all(all, options_.chainsPerCommit))
+      SLUICE_TRY(write(text), "start");
     kernel_ = KernelState();
     kernel_.written(all);
     started_ = true;
@@ -40,7 +41,7 @@ public:
 
   Result<Drift> verify(const Table &table) override {
     SLUICE_ASSIGN(auto saved, read_back(), "verify");
-    Ruleset wanted(table.family, ruleset_.options());
+    Ruleset wanted(table.family, options_);
     wanted.reset(table);
     return Drift{KernelState(std::move(saved)).differences(wanted.all())};
   }
@@ -80,6 +81,7 @@ private:
   }
 
   std::unique_ptr<kernel::iptables::Tool> tool_;
+  Options options_;
   Ruleset ruleset_;
   KernelState kernel_;
   ChainSet unwritten_; ///< what could not be written for the lock

@@ -11,7 +11,16 @@ struct Options {
   /// Marks the connections that we translate: only those are masqueraded on a hairpin, accepted
   /// when forwarding, and ever cleaned up. No other bit is touched.
   std::uint32_t ownershipCtMarkBit = 0x0200'0000;
+  /// `start` writes new chains of services in commits of so many before the one that leads to them;
+  /// 0: all in one. The nft flavour's time grows with the square of this, the legacy flavour's with
+  /// the number of commits.
+  std::size_t chainsPerCommit = 0;
 };
+
+/// What suits a flavour.
+inline Options options_for(kernel::iptables::Flavour flavour) {
+  return {.chainsPerCommit = flavour == kernel::iptables::Flavour::nft ? 1000U : 0U};
+}
 
 /// `tool` is of the table's family and of the network namespace whose packets are meant. `start`
 /// and `apply` may answer Errc::busy: another program holds the lock of the tables. `start` is then

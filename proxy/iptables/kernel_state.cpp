@@ -19,6 +19,12 @@ std::uint64_t digest(const Rules &rules) {
   return value;
 }
 
+/// By the letters of Ruleset: "SLUICE-C-<16 digits>" and so on; "SLUICE-S-..." lead nowhere.
+bool is_of_a_service(const std::string &chain) {
+  return chain.size() == kPrefix.size() + 2 + 16 && chain[kPrefix.size() + 1] == '-';
+}
+bool is_leaf(const std::string &chain) { return chain[kPrefix.size()] == 'S'; }
+
 bool leads_into_ours(std::string_view rule) {
   for (const std::string_view word : {"-j ", "-g "})
     if (const auto at = rule.find(word); at != std::string_view::npos)
@@ -80,6 +86,24 @@ void add_jumps(const SavedTable &saved, const std::vector<Jump> &wanted, Text &t
   for (const auto &jump : wanted)
     if (seen.count(jump) == 0)
       text.insert(jump);
+}
+
+/// Chains that lead nowhere come first, then those that lead to them.
+std::vector<std::string> chains_of_services(const SavedTable &saved, const Chains &all,
+                                            std::size_t chains_per_text) {
+  std::vector<std::string> texts;
+  Text text("nat");
+  std::size_t count = 0;
+  for (const bool leaves : {true, false})
+    for (const auto &[name, rules] : all) {
+      if (!is_of_a_service(name) || is_leaf(name) != leaves || saved.chains.count(name) != 0)
+        continue;
+      text.chain(name, *rules);
+      if (++count % chains_per_text == 0)
+        texts.push_back(std::exchange(text, Text("nat")).str());
+    }
+  texts.push_back(text.str());
+  return texts;
 }
 
 std::string whole_table(const char *name, const SavedTable &saved, const Chains &all,
@@ -176,9 +200,19 @@ std::string KernelState::text_for(const ChainSet &chains) const {
   return grows(saved_.filter, chains.filter) ? filter.str() + nat.str() : nat.str() + filter.str();
 }
 
-std::string KernelState::text_for_all(const ChainSet &all) const {
-  return whole_table("filter", saved_.filter, all.filter, filter_jumps()) +
-         whole_table("nat", saved_.nat, all.nat, nat_jumps());
+std::vector<std::string> KernelState::texts_for_all(const ChainSet &all,
+                                                    std::size_t chains_per_text) const {
+  std::vector<std::string> texts;
+  auto then = saved_.nat;
+  if (chains_per_text > 0) {
+    texts = chains_of_services(saved_.nat, all.nat, chains_per_text);
+    for (const auto &[name, rules] : all.nat)
+      if (is_of_a_service(name) && then.chains.count(name) == 0)
+        then.chains[name] = digest(*rules);
+  }
+  texts.push_back(whole_table("filter", saved_.filter, all.filter, filter_jumps()) +
+                  whole_table("nat", then, all.nat, nat_jumps()));
+  return texts;
 }
 
 std::string KernelState::text_to_remove() const {

@@ -39,7 +39,6 @@ public:
   /// Every chain.
   ChainSet all() const;
   const Table &table() const noexcept { return table_; }
-  const Options &options() const noexcept { return options_; }
 
 private:
   void index(const Frontend &frontend, const FrontendInfo &info);

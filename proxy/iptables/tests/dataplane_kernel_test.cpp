@@ -27,7 +27,7 @@ protected:
     ns_.emplace(std::move(*made));
     auto tool = open_tool();
     ASSERT_TRUE(tool) << tool.error().what();
-    dataplane_ = make_dataplane(GetParam().family, std::move(*tool));
+    dataplane_ = make_dataplane(GetParam().family, std::move(*tool), {.chainsPerCommit = 7});
   }
   Result<std::unique_ptr<kernel::iptables::Tool>> open_tool() {
     return kernel::iptables::open_tool(

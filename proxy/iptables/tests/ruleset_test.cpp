@@ -14,10 +14,10 @@ using Chain = std::vector<std::string>;
 
 /// A data plane on a fake that the test can look into.
 struct Bench {
-  explicit Bench(Family family = Family::ipv4) {
+  explicit Bench(Family family = Family::ipv4, std::size_t chains_per_commit = 0) {
     auto tool = std::make_unique<IptablesTool>();
     kernel = tool.get();
-    dataplane = make_dataplane(family, std::move(tool));
+    dataplane = make_dataplane(family, std::move(tool), {.chainsPerCommit = chains_per_commit});
   }
   Chain nat(const std::string &chain) { return kernel->table("nat").at(chain); }
   Chain filter(const std::string &chain) { return kernel->table("filter").at(chain); }
@@ -238,6 +238,18 @@ TEST(iptables_ruleset, what_waits_for_the_lock_is_written_with_the_next_change) 
   ASSERT_TRUE(bench.dataplane->apply({}));
   apply_delta(table, delta);
   EXPECT_TRUE(bench.dataplane->verify(table)->empty());
+}
+
+TEST(iptables_ruleset, a_start_in_many_commits_ends_where_one_commit_does) {
+  tests::RandomWalk walk(Family::ipv4, 11);
+  for (int step = 0; step < 60; ++step)
+    walk.step();
+  Bench whole, parts(Family::ipv4, 3);
+  ASSERT_TRUE(whole.dataplane->start(walk.table()));
+  ASSERT_TRUE(parts.dataplane->start(walk.table()));
+  EXPECT_EQ(whole.kernel->restores(), 1U);
+  EXPECT_GT(parts.kernel->restores(), 5U);
+  EXPECT_EQ(*whole.kernel->save(""), *parts.kernel->save(""));
 }
 
 TEST(iptables_ruleset, many_small_changes_end_where_one_start_does) {
