@@ -45,6 +45,8 @@ Outcome<> check_host_link(const BridgeConfig &config, const Interface &named,
     return differs(what + " is down");
   if (config.hairpin && !link->hairpin)
     return differs(what + " has hairpin mode off");
+  if (config.port_isolation && !link->isolated)
+    return differs(what + " is not isolated, portIsolation is true");
   return check_mac(what, named.mac, *link);
 }
 

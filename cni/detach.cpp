@@ -1,6 +1,7 @@
 #include "cni/detach.hpp"
 
 #include "cni/ipam_client.hpp"
+#include "cni/leftovers.hpp"
 #include "cni/legacy_masquerade.hpp"
 #include "cni/pod_link.hpp"
 
@@ -20,6 +21,9 @@ Outcome<> collect_garbage(const Request &request) {
   auto rules = collect_legacy_masquerade(request.config.name, *request.config.valid_attachments);
   if (links && !rules)
     links = fail(std::move(rules.error()));
+  auto leftovers = collect_leftovers(request);
+  if (links && !leftovers)
+    links = fail(std::move(leftovers.error()));
   if (request.config.ipam_type.empty())
     return links;
   SLUICE_TAKE(const auto ipam, IpamClient::of(request));

@@ -89,6 +89,10 @@ Outcome<> DirectPlugin::check(const Request &request) const {
   SLUICE_TAKE(const auto host, observe_host_end(rtnl, named.host.name));
   SLUICE_TAKE(const auto pod, observe_pod(namespaces, environment.attachment.ifname));
   SLUICE_PASS(check_direct(config, previous, named, host, pod));
+  if (config.layout == Layout::routed) {
+    SLUICE_TAKE(const auto neighbours, observe_neighbours(namespaces));
+    SLUICE_PASS(check_gateway_neighbours(previous, host, pod, neighbours));
+  }
   return check_masquerade(config.masquerade, request, checked_pods(request.config, previous));
 }
 

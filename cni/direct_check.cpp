@@ -118,6 +118,32 @@ Outcome<> check_direct(const DirectConfig &config, const AddResult &previous,
   return check_routes(previous, pod);
 }
 
+Outcome<std::vector<kernel::Neighbour>> observe_neighbours(const Namespaces &namespaces) {
+  return namespaces.in_pod([]() -> Outcome<std::vector<kernel::Neighbour>> {
+    SLUICE_TAKE(auto rtnl, RtnlSocket::open());
+    std::vector<kernel::Neighbour> all;
+    for (const auto family : {Family::ipv4, Family::ipv6}) {
+      SLUICE_TAKE(const auto some, rtnl.read_neighbours(family));
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  });
+}
+
+Outcome<> check_gateway_neighbours(const AddResult &previous, const ObservedHostEnd &host,
+                                   const ObservedPod &pod,
+                                   const std::vector<kernel::Neighbour> &neighbours) {
+  for (const auto &ip : previous.ips) {
+    if (!ip.gateway)
+      continue;
+    const kernel::Neighbour wanted = {pod.link->index, *ip.gateway, host.link->mac};
+    if (std::find(neighbours.begin(), neighbours.end(), wanted) == neighbours.end())
+      return differs("the container does not know for ever that " + ip.gateway->str() + " is at " +
+                     host.link->mac.str());
+  }
+  return {};
+}
+
 std::vector<InterfaceAddress> checked_pods(const NetworkConfig &config, const AddResult &previous) {
   const auto subnets = configured_subnets(config);
   std::vector<InterfaceAddress> pods;

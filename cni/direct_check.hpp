@@ -21,12 +21,21 @@ struct DirectLinks {
 Outcome<DirectLinks> direct_links_of(const AddResult &previous, const std::string &ifname,
                                      const std::string &netns);
 
+/// All of the pod's namespace.
+Outcome<std::vector<kernel::Neighbour>> observe_neighbours(const Namespaces &namespaces);
+
 Outcome<ObservedHostEnd> observe_host_end(kernel::Rtnl &rtnl, const std::string &name);
 
 /// Pure. Code 102 names the first thing that differs.
 Outcome<> check_direct(const DirectConfig &config, const AddResult &previous,
                        const DirectLinks &named, const ObservedHostEnd &host,
                        const ObservedPod &pod);
+
+/// Mode `routed`: the pod knows the MAC of its gateways for ever, because nobody would answer.
+/// Pure.
+Outcome<> check_gateway_neighbours(const AddResult &previous, const ObservedHostEnd &host,
+                                   const ObservedPod &pod,
+                                   const std::vector<kernel::Neighbour> &neighbours);
 
 /// The pod's addresses in their networks, as CHECK knows them: those of the result, or, when these
 /// say nothing of their network, in the configured subnets that they are in.

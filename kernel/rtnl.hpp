@@ -40,6 +40,7 @@ struct Link {
   std::optional<IfIndex> peer;        ///< IFLA_LINK: the other end of a veth, in its own namespace
   std::optional<int> peer_netns_id;   ///< IFLA_LINK_NETNSID
   bool hairpin = false;               ///< bridge port flag; false for what is no port
+  bool isolated = false;              ///< the same
   bool netfilter = false;             ///< of a bridge: br_netfilter is on for IPv4 and IPv6
   std::optional<bool> vlan_filtering; ///< of a bridge; nullopt if the kernel cannot filter VLANs
   std::uint16_t default_pvid = 0;     ///< of a bridge: the VLAN that new ports join; 0: none

@@ -106,14 +106,53 @@ TEST_F(cni_bridge_keys, spoof_rules_are_the_reference_plugins) {
   EXPECT_FALSE(contains(rules(), "cni-br-iface")) << "theirs takes away ours: " << rules();
 }
 
+TEST_F(cni_bridge_keys, gc_finds_what_debians_plugins_made_by_the_records_of_the_network) {
+  if (::access(kDebian, X_OK) != 0)
+    GTEST_SKIP() << kDebian << " is not installed (Debian package containernetworking-plugins)";
+  const std::string limits = R"("egressRate":8000000,"egressBurst":800000)";
+  auto config = with(R"("macspoofchk":true,)", R"("type":"host-local","subnet":"10.77.0.0/24")");
+  config.replace(config.find("1.1.0"), 5, "1.0.0");
+  for (const auto *id : {"c1", "c2"}) {
+    const auto run = driver.call(Command::add, id, config, {{"CNI_PATH", "/usr/lib/cni"}}, kDebian);
+    ASSERT_EQ(run.exit_status, 0) << run.output;
+    const auto shaped = driver.call(
+        Command::add, id,
+        with_previous(R"({"cniVersion":"1.0.0","name":"net","type":"bandwidth",)" + limits + "}",
+                      run.output),
+        {}, "/usr/lib/cni/bandwidth");
+    ASSERT_EQ(shaped.exit_status, 0) << shaped.output;
+  }
+  // Another network's, although nobody there is valid either.
+  driver.on_host("ip link add bwpfedcba987654 type ifb");
+  auto collect = config;
+  collect.replace(collect.find("1.0.0"), 5, "1.1.0");
+  collect.insert(1, R"("cni.dev/valid-attachments":[{"containerID":"c2","ifname":"eth0"}],)");
+  driver.program("host-local");
+  const auto run = driver.call(Command::gc, "", collect,
+                               {{"CNI_PATH", driver.folder().path() + "/bin"}}, program);
+  EXPECT_EQ(run.output, "");
+  EXPECT_FALSE(contains(rules(), "c1-eth0")) << rules();
+  EXPECT_TRUE(contains(rules(), "c2-eth0")) << rules();
+  const auto devices = driver.on_host("ip -j link show type ifb | jq -r '.[].ifname'");
+  EXPECT_EQ(std::count(devices.begin(), devices.end(), '\n'), 2) << devices;
+  EXPECT_TRUE(contains(devices, "bwpfedcba987654")) << devices;
+  EXPECT_EQ(driver.reserved(), "10.77.0.3");
+}
+
 TEST_F(cni_bridge_keys, isolated_pods_reach_the_gateway_and_not_each_other) {
   const auto isolated = with(R"("portIsolation":true,)");
-  added("c1", isolated);
+  const auto checked = with_previous(isolated, added("c1", isolated));
   added("c2", isolated);
   added("c3", with(""));
   EXPECT_TRUE(pings("c1", "10.77.0.1"));
   EXPECT_FALSE(pings("c1", "10.77.0.3"));
   EXPECT_TRUE(pings("c1", "10.77.0.4")) << "a pod that is not isolated";
+  EXPECT_EQ(call(Command::check, "c1", checked).output, "");
+  driver.on_host("for port in $(ls /sys/class/net/cni0/brif 2>/dev/null || ip -j link show master "
+                 "cni0 | jq -r '.[].ifname'); do ip link set $port type bridge_slave isolated off; "
+                 "done");
+  const auto said = call(Command::check, "c1", checked).output;
+  EXPECT_TRUE(contains(said, "is not isolated")) << said;
 }
 
 TEST_F(cni_bridge_keys, a_disabled_container_interface_stays_down) {

@@ -161,6 +161,12 @@ TEST_F(cni_routed, check_names_what_is_damaged) {
       {"the interface is missing", "pod", "ip link del eth0", "\\\"eth0\\\" is missing", __LINE__},
       {"the node's route is missing", "host", "ip -6 route del fd77::2", "no route to fd77::2",
        __LINE__},
+      {"the gateway's MAC is forgotten", "pod", "ip neigh del 169.254.1.1 dev eth0",
+       "that 169.254.1.1 is at", __LINE__},
+      {"the gateway's MAC may be forgotten", "pod",
+       "ip -6 neigh replace fe80::1 lladdr $(ip neigh show 169.254.1.1 | cut -d' ' -f5) nud stale "
+       "dev eth0",
+       "that fe80::1 is at", __LINE__},
       {"the masquerade rule is gone", "host", "nft flush ruleset", "does not masquerade", __LINE__},
   };
   for (const auto &c : cases) {

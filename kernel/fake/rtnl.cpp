@@ -149,6 +149,7 @@ struct Rtnl::Operation {
     link->all_multicast = op.all_multicast.value_or(link->all_multicast);
     link->tx_queue_packets = op.tx_queue_packets.value_or(link->tx_queue_packets);
     link->hairpin = link->master ? op.hairpin.value_or(link->hairpin) : false;
+    link->isolated = link->master ? op.isolated.value_or(link->isolated) : false;
     if (op.up && *op.up != link->up)
       set_up(*link, *op.up);
     return 0;

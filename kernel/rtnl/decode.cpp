@@ -163,9 +163,11 @@ std::optional<Link> decode_link(const nlmsghdr &message) {
       link.vlan_filtering = bridge.u8(IFLA_BR_VLAN_FILTERING) != 0;
     link.default_pvid = bridge.u16(IFLA_BR_VLAN_DEFAULT_PVID);
   }
-  if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge")
-    link.hairpin =
-        Attributes<IFLA_BRPORT_MAX>::inside(info[IFLA_INFO_SLAVE_DATA]).u8(IFLA_BRPORT_MODE) != 0;
+  if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge") {
+    const auto port = Attributes<IFLA_BRPORT_MAX>::inside(info[IFLA_INFO_SLAVE_DATA]);
+    link.hairpin = port.u8(IFLA_BRPORT_MODE) != 0;
+    link.isolated = port.u8(IFLA_BRPORT_ISOLATED) != 0;
+  }
   return link;
 }
 

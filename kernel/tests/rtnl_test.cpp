@@ -137,6 +137,7 @@ TEST_F(kernel_rtnl, a_veth_is_born_in_the_pod_and_on_the_bridge) {
   const auto seen = output_in(*ns, "ip -d link show dev slc-host");
   EXPECT_TRUE(contains(seen, "hairpin off")) << seen;
   EXPECT_TRUE(contains(seen, "isolated on")) << seen;
+  EXPECT_TRUE(rtnl->read_link(LinkRef("slc-host"))->isolated);
   apply(RtnlBatch().add(DeleteLink{.link = "slc-host"}));
   EXPECT_EQ(inside->read_link(LinkRef("eth0")).error().code(), Errc::not_found);
 }
