@@ -1,16 +1,26 @@
 #include "kube/daemon/log.hpp"
 
+#include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
 namespace sluice::kube::daemon {
 namespace {
+
+constexpr const char *kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v";
+
+std::atomic<LogFormat> &format() {
+  static std::atomic<LogFormat> instance{LogFormat::text};
+  return instance;
+}
 
 spdlog::logger &logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
     auto made = std::make_shared<spdlog::logger>("sluice",
                                                  std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %v", spdlog::pattern_time_type::utc);
+    made->set_pattern(kTextPattern, spdlog::pattern_time_type::utc);
     made->flush_on(spdlog::level::debug);
     return made;
   }();
@@ -29,6 +39,20 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
     return spdlog::level::err;
   }
   return spdlog::level::err;
+}
+
+const char *name_of(LogLevel level) {
+  switch (level) {
+  case LogLevel::debug:
+    return "debug";
+  case LogLevel::info:
+    return "info";
+  case LogLevel::warning:
+    return "warning";
+  case LogLevel::error:
+    break;
+  }
+  return "error";
 }
 
 bool is_plain(std::string_view value) {
@@ -64,9 +88,30 @@ std::string log_line(std::string_view message, LogFields fields) {
   return line;
 }
 
+std::string log_json(LogLevel level, std::chrono::microseconds time, std::string_view message,
+                     LogFields fields) {
+  nlohmann::ordered_json line = {{"ts", std::chrono::duration<double>(time).count()},
+                                 {"level", name_of(level)},
+                                 {"msg", message}};
+  for (const LogField &field : fields)
+    line[std::string(field.key)] = field.value;
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 void log(LogLevel level, std::string_view message, LogFields fields) {
-  if (logger().should_log(to_spdlog(level)))
-    logger().log(to_spdlog(level), log_line(message, fields));
+  if (!logger().should_log(to_spdlog(level)))
+    return;
+  if (format() == LogFormat::text)
+    return logger().log(to_spdlog(level), log_line(message, fields));
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  logger().log(to_spdlog(level), log_json(level, now, message, fields));
+}
+
+void set_log_format(LogFormat wanted) {
+  format() = wanted;
+  logger().set_pattern(wanted == LogFormat::text ? kTextPattern : "%v",
+                       spdlog::pattern_time_type::utc);
 }
 
 void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }

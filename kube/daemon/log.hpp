@@ -5,6 +5,7 @@
 
 #include "net/result.hpp"
 
+#include <chrono>
 #include <concepts>
 #include <initializer_list>
 #include <string>
@@ -47,6 +48,15 @@ inline void log_error(std::string_view message, LogFields fields = {}) {
 void set_log_level(LogLevel level);
 /// "debug", "info", "warning" (or "warn"), "error".
 Result<LogLevel> parse_log_level(std::string_view text);
+
+/// `json`: one object per line: {"ts": seconds, "level": "info", "msg": "...", "node": "node-1"}.
+enum class LogFormat : std::uint8_t { text, json };
+/// `text` at the start. Call while nobody else logs, or accept a line in either format.
+void set_log_format(LogFormat format);
+
+/// A line in JSON; `time` since 1970. Pure.
+std::string log_json(LogLevel level, std::chrono::microseconds time, std::string_view message,
+                     LogFields fields);
 
 /// The line without time and level; values that hold blanks, quotes or control characters are
 /// quoted. Pure.

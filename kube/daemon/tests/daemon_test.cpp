@@ -29,6 +29,13 @@ auto in_5_s() { return std::chrono::steady_clock::now() + 5s; }
 
 // ---- log ---------------------------------------------------------------------------------------
 
+TEST(log, json_is_one_object_a_line) {
+  EXPECT_EQ(log_json(LogLevel::warning, std::chrono::milliseconds(1500), "it \"happened\"\n",
+                     {{"node", "n-1"}, {"bytes", "\xff"}}),
+            "{\"ts\":1.5,\"level\":\"warning\",\"msg\":\"it \\\"happened\\\"\\n\",\"node\":\"n-1\","
+            "\"bytes\":\"\xef\xbf\xbd\"}");
+}
+
 TEST(log, a_line_is_a_message_and_fields_that_can_be_taken_apart) {
   const struct {
     std::string line, expected;
