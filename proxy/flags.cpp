@@ -1,5 +1,7 @@
 #include "proxy/options.hpp"
 
+#include "proxy/config/fields.hpp"
+
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <sstream>
@@ -7,157 +9,201 @@
 namespace sluice::proxy {
 namespace {
 
-/// The texts as given; parsed after the command line was understood as a whole.
-struct Texts {
-  std::string clusterCidr, serviceCidr, detectLocalMode, bridge, prefix, bindAddress;
-  std::string minSync, sync, healthz, metrics, mode;
-  std::vector<std::string> nodePortAddresses;
-  int masqueradeBit = 14;
+using config::Field;
+
+constexpr const char *kVersion = "sluice-proxy v0.1.0";
+
+/// Flags of kube-proxy without a field.
+struct Deprecated {
+  std::string healthzPort, metricsPort, bootIdFile, machineIdFile;
 };
 
-/// Flags that stand beside --config.
-constexpr std::string_view kBesideConfig[] = {
-    "config", "hostname-override", "master",        "cleanup", "dry-run",
-    "v",      "control-socket",    "service-cidrs", "help",    "version"};
+/// The texts of the flags that stand for fields, by flag.
+using Texts = std::map<std::string, std::string>;
 
-void add_flags(CLI::App &app, ProxyOptions &options, Texts &texts) {
-  app.add_option("--config", options.configFile,
-                 "a KubeProxyConfiguration (v1alpha1); replaces the other flags");
-  app.add_option("--kubeconfig", options.kubeconfig, "how to reach the API server");
-  app.add_option("--master", options.master, "address of the API server, instead of kubeconfig's");
-  app.add_option("--hostname-override", options.hostnameOverride, "name of our Node");
-  app.add_option("--proxy-mode", texts.mode, "nftables");
-  app.add_option("--cluster-cidr", texts.clusterCidr, "addresses of pods; one network a family");
-  app.add_option("--detect-local-mode", texts.detectLocalMode,
-                 "ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix");
-  app.add_option("--pod-bridge-interface", texts.bridge, "the bridge of BridgeInterface");
-  app.add_option("--pod-interface-name-prefix", texts.prefix, "the prefix of InterfaceNamePrefix");
-  app.add_flag("--masquerade-all", options.node.masqueradeAll,
-               "masquerade all traffic to clusterIPs");
-  app.add_option("--iptables-masquerade-bit", texts.masqueradeBit, "bit of the packet mark, 0-31");
-  app.add_option("--iptables-min-sync-period", texts.minSync,
-                 "least time between two syncs (default 0: at once)");
-  app.add_option("--iptables-sync-period", texts.sync,
-                 "how often the kernel is read back, and the longest wait after an error "
-                 "(default 30s)");
-  app.add_option("--healthz-bind-address", texts.healthz, "default 0.0.0.0:10256; port 0: off");
-  app.add_option("--metrics-bind-address", texts.metrics, "default 127.0.0.1:10249; port 0: off");
-  app.add_flag("--bind-address-hard-fail", options.bindAddressHardFail,
-               "exit if one of them is taken");
-  app.add_option("--bind-address", texts.bindAddress, "replaces the Node's address");
-  app.add_option("--nodeport-addresses", texts.nodePortAddresses, "networks, or \"primary\"")
-      ->delimiter(',');
-  app.add_option("--service-cidrs", texts.serviceCidr,
+bool is_switch(const Field &field) {
+  config::KubeProxyConfiguration any;
+  return std::holds_alternative<bool *>(field.slot(any));
+}
+
+/// Each flag once, though it may stand at several fields.
+void add_field_flags(CLI::App &app, Texts &texts) {
+  for (const auto &field : config::fields()) {
+    const std::string flag(field.flag);
+    if (flag.empty() || texts.count(flag) > 0)
+      continue;
+    const auto help = field.no_effect.empty() ? std::string(field.help)
+                                              : "without effect: " + std::string(field.no_effect);
+    auto &text = texts[flag];
+    if (is_switch(field))
+      app.add_flag("--" + flag, text, help);
+    else
+      app.add_option(flag == "v" ? "-v,--v" : "--" + flag, text, help)->join(',');
+  }
+}
+
+void add_own_flags(CLI::App &app, OwnFlags &own, Deprecated &old) {
+  app.add_option("--config", own.configFile,
+                 "a KubeProxyConfiguration (v1alpha1); replaces the flags that have a field, but "
+                 "for the logging flags. Read again when it changes");
+  app.add_option("--write-config-to", own.writeConfigTo,
+                 "write the configuration that the flags say to this file and exit");
+  app.add_option("--master", own.master, "address of the API server, instead of kubeconfig's");
+  app.add_option("--hostname-override", own.hostnameOverride, "name of our Node");
+  app.add_option("--service-cidrs", own.serviceCidrs,
                  "ranges of clusterIPs: what nobody has is dropped");
-  app.add_option("--control-socket", options.controlSocket, "default /run/sluice/proxy.sock");
-  app.add_flag("--cleanup", options.cleanup, "remove everything of ours from the kernel and exit");
-  app.add_flag("--dry-run", options.dryRun, "print the table, write nothing, exit");
-  app.add_option("-v,--v", options.verbosity, "4 and more: log each sync");
+  app.add_option("--control-socket", own.controlSocket, "default /run/sluice/proxy.sock");
+  app.add_flag("--manage-sysctls", own.manageSysctls,
+               "raise the machine's conntrack parameters to what is configured");
+  app.add_flag("--strict-config", own.strictConfig,
+               "refuse a --config with unknown fields instead of warning");
+  app.add_flag("--cleanup", own.cleanup,
+               "remove our rules and kube-proxy's from the kernel and exit");
+  app.add_flag("--init-only", own.initOnly, "do what needs full privilege (sysctls) and exit");
+  app.add_flag("--dry-run", own.dryRun, "print what would be done, write nothing, exit");
+  app.add_option("--healthz-port", old.healthzPort, "deprecated: 0 switches it off");
+  app.add_option("--metrics-port", old.metricsPort, "deprecated: 0 switches it off");
+  app.add_option("--boot-id-file", old.bootIdFile, "without effect");
+  app.add_option("--machine-id-file", old.machineIdFile, "without effect");
 }
 
-Result<> set_periods(const Texts &texts, ProxyOptions &options) {
-  if (!texts.minSync.empty()) {
-    SLUICE_ASSIGN(options.periods.min, parse_duration(texts.minSync), "--iptables-min-sync-period");
+/// As pflag reads them: "_" in a name is "-", "-v=2" is "--v=2", and nothing behind "=" is a value.
+std::vector<std::string> normalised(int argc, const char *const *argv) {
+  std::vector<std::string> out;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word.rfind("-v=", 0) == 0)
+      word.insert(0, "-");
+    const auto equals = std::min(word.find('='), word.size());
+    if (word.rfind("--", 0) == 0)
+      std::replace(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(equals), '_', '-');
+    const bool empty = word.rfind("--", 0) == 0 && equals + 1 == word.size();
+    out.push_back(empty ? word.substr(0, equals) : std::move(word));
+    if (empty)
+      out.emplace_back();
   }
-  if (!texts.sync.empty()) {
-    SLUICE_ASSIGN(options.periods.period, parse_duration(texts.sync), "--iptables-sync-period");
-  }
+  return out;
+}
+
+Result<> set_fields(const Texts &texts, CommandLine &line) {
+  for (const auto &field : config::fields())
+    if (const std::string flag(field.flag); line.given.count(flag) > 0)
+      SLUICE_TRY(config::set_text(field.slot(line.flags), texts.at(flag)), "--" + flag);
   return {};
 }
 
-Result<> set_node(const Texts &texts, NodeOptions &node) {
-  SLUICE_ASSIGN(node.clusterCidrs, parse_cidr_list(texts.clusterCidr), "--cluster-cidr");
-  SLUICE_ASSIGN(node.detectLocal, parse_detect_local_mode(texts.detectLocalMode),
-                "--detect-local-mode");
-  node.interface =
-      node.detectLocal == DetectLocalMode::bridge_interface ? texts.bridge : texts.prefix;
-  SLUICE_ASSIGN(node.nodePortAddresses, parse_node_port_addresses(texts.nodePortAddresses),
-                "--nodeport-addresses");
-  if (texts.masqueradeBit < 0 || texts.masqueradeBit > 31)
-    return fail(Errc::invalid_input, "--iptables-masquerade-bit is 0 to 31");
-  node.masqueradeBit = static_cast<std::uint8_t>(texts.masqueradeBit);
-  if (!texts.bindAddress.empty()) {
-    SLUICE_ASSIGN(node.bindAddress, IpAddress::parse(texts.bindAddress), "--bind-address");
+/// An address given as empty switches its server off; so does the old port flag with 0.
+Result<> set_address(const std::string &flag, std::string &address, const std::string &old_port,
+                     CommandLine &line) {
+  const bool old = line.given.count(flag + "-port") > 0;
+  if (old)
+    line.warnings.push_back("deprecated: --" + flag + "-port; use --" + flag + "-bind-address");
+  if (old && old_port != "0") {
+    SLUICE_ASSIGN(const auto port, parse_port(old_port), "--" + flag + "-port");
+    if (IpAddress::parse(address))
+      address = SocketAddress{IpAddress::parse(address).value(), port}.str();
   }
+  if (old ? old_port == "0" : line.given.count(flag + "-bind-address") > 0 && address.empty())
+    address = "0.0.0.0:0";
   return {};
 }
 
-Result<> from_texts(const Texts &texts, ProxyOptions &options) {
-  SLUICE_TRY(set_periods(texts, options), "flags");
-  SLUICE_TRY(set_node(texts, options.node), "flags");
-  if (!texts.mode.empty())
-    options.mode = texts.mode;
-  if (!texts.healthz.empty()) {
-    SLUICE_ASSIGN(options.healthzBindAddress, parse_bind_address(texts.healthz),
-                  "--healthz-bind-address");
-  }
-  if (!texts.metrics.empty()) {
-    SLUICE_ASSIGN(options.metricsBindAddress, parse_bind_address(texts.metrics),
-                  "--metrics-bind-address");
-  }
+Result<> set_addresses(const Deprecated &old, CommandLine &line) {
+  SLUICE_TRY(set_address("healthz", line.flags.healthzBindAddress, old.healthzPort, line), "flags");
+  SLUICE_TRY(set_address("metrics", line.flags.metricsBindAddress, old.metricsPort, line), "flags");
+  for (const auto *flag : {"boot-id-file", "machine-id-file"})
+    if (line.given.count(flag) > 0)
+      line.warnings.push_back(std::string("without effect: --") + flag);
   return {};
 }
 
-Result<> from_config(const CLI::App &app, ProxyOptions &options) {
-  for (const auto *option : app.get_options()) {
-    const auto name = option->get_name(false, false);
-    const auto bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-    if (option->count() > 0 && std::find(std::begin(kBesideConfig), std::end(kBesideConfig),
-                                         bare) == std::end(kBesideConfig))
-      options.withoutEffect.push_back(name + " (--config replaces it)");
-  }
-  std::ifstream file(options.configFile);
+void refuse(CommandLine &line, const Error &error) {
+  line.exitCode = 2;
+  line.text = "sluice-proxy: " + error.what() + "\n";
+}
+
+Result<std::string> read_config_file(const std::string &path) {
+  std::ifstream file(path);
   std::stringstream text;
   if (!file || !(text << file.rdbuf()))
-    return fail(Errc::not_found, "--config: cannot read \"" + options.configFile + "\"");
-  SLUICE_TRY(read_config(text.str(), options), "--config \"" + options.configFile + "\"");
-  return {};
+    return fail(Errc::not_found, "cannot read \"" + path + "\"");
+  return text.str();
 }
 
-Result<> complete(const CLI::App &app, const Texts &texts, ProxyOptions &options) {
-  if (options.configFile.empty()) {
-    SLUICE_TRY(from_texts(texts, options), "command line");
-  } else {
-    SLUICE_TRY(from_config(app, options), "command line");
-  }
-  SLUICE_ASSIGN(options.node.serviceCidrs, parse_cidr_list(texts.serviceCidr), "--service-cidrs");
-  SLUICE_TRY(validate(options), "command line");
-  return {};
+bool is_logging(const Field &field) { return field.path.rfind("logging.", 0) == 0; }
+
+/// The flags that the file replaces.
+std::vector<std::string> replaced_flags(const CommandLine &line) {
+  std::set<std::string> out;
+  for (const auto &field : config::fields())
+    if (line.given.count(std::string(field.flag)) > 0 && !is_logging(field))
+      out.emplace(field.flag);
+  for (const auto *flag : {"healthz-port", "metrics-port"})
+    if (line.given.count(flag) > 0)
+      out.emplace(flag);
+  return {out.begin(), out.end()};
+}
+
+void keep_logging_flags(const CommandLine &line, config::KubeProxyConfiguration &config) {
+  for (const auto &field : config::fields())
+    if (is_logging(field) && line.given.count(std::string(field.flag)) > 0)
+      config::copy(field.slot(config), config::slot_of(field, line.flags));
+}
+
+Result<ProxyOptions> load_file(const CommandLine &line) {
+  SLUICE_ASSIGN(const auto text, read_config_file(line.own.configFile), "--config");
+  const auto doing = "--config \"" + line.own.configFile + "\"";
+  SLUICE_ASSIGN(auto decoded, config::read(text), doing);
+  if (line.own.strictConfig && !decoded.warnings.empty())
+    return fail(Errc::invalid_input, doing + ": " + decoded.warnings.front());
+  keep_logging_flags(line, decoded.config);
+  config::complete(decoded.config);
+  SLUICE_ASSIGN(auto options, options_of(std::move(decoded.config), line.own), doing);
+  for (auto &warning : decoded.warnings)
+    options.warnings.push_back(std::move(warning));
+  for (const auto &flag : replaced_flags(line))
+    options.warnings.push_back("without effect: --" + flag + " (--config replaces it)");
+  return options;
 }
 
 } // namespace
 
 CommandLine parse_command_line(int argc, const char *const *argv) {
   CommandLine line;
+  Deprecated old;
   Texts texts;
   CLI::App app("The Service proxy of Sluice.", "sluice-proxy");
-  app.set_version_flag("--version", "sluice-proxy v0.1.0");
-  add_flags(app, line.options, texts);
-  ProxyOptions given;
+  app.set_version_flag("--version", kVersion);
+  add_own_flags(app, line.own, old);
+  add_field_flags(app, texts);
   try {
-    app.parse(argc, argv);
+    auto words = normalised(argc, argv);
+    std::reverse(words.begin(), words.end());
+    app.parse(std::move(words));
   } catch (const CLI::ParseError &error) {
     std::ostringstream out;
     line.exitCode = app.exit(error, out, out);
     line.text = out.str();
     return line;
   }
-  if (!line.options.configFile.empty()) {
-    // Start over: what stands beside the file stays, everything else is the file's.
-    given.configFile = line.options.configFile;
-    given.hostnameOverride = line.options.hostnameOverride;
-    given.master = line.options.master;
-    given.cleanup = line.options.cleanup;
-    given.dryRun = line.options.dryRun;
-    given.verbosity = line.options.verbosity;
-    given.controlSocket = line.options.controlSocket;
-    line.options = given;
-  }
-  if (auto done = complete(app, texts, line.options); !done) {
-    line.exitCode = 2;
-    line.text = "sluice-proxy: " + done.error().what() + "\n";
-  }
+  for (const auto *option : app.get_options())
+    if (option->count() > 0)
+      line.given.insert(option->get_lnames().front());
+  auto done = set_fields(texts, line);
+  if (done)
+    done = set_addresses(old, line);
+  if (!done)
+    refuse(line, done.error());
+  config::complete(line.flags);
   return line;
+}
+
+Result<ProxyOptions> load_options(const CommandLine &line) {
+  if (!line.own.configFile.empty())
+    return load_file(line);
+  SLUICE_ASSIGN(auto options, options_of(line.flags, line.own), "command line");
+  options.warnings.insert(options.warnings.begin(), line.warnings.begin(), line.warnings.end());
+  return options;
 }
 
 } // namespace sluice::proxy

@@ -1,10 +1,12 @@
 // sluice-proxy: builds the parts, joins them, waits for a signal.
 
+#include "kernel/files.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "kernel/rtnl.hpp"
 #include "kube/api_client.hpp"
 #include "kube/daemon/log.hpp"
 #include "kube/daemon/signals.hpp"
+#include "proxy/config_watcher.hpp"
 #include "proxy/control.hpp"
 #include "proxy/dry_run.hpp"
 #include "proxy/events.hpp"
@@ -14,6 +16,7 @@
 #include "proxy/kernel_watcher.hpp"
 #include "proxy/nftables/dataplane.hpp"
 #include "proxy/ops_servers.hpp"
+#include "proxy/process.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -24,7 +27,6 @@
 namespace sluice::proxy {
 namespace {
 
-using kube::daemon::log_error;
 using kube::daemon::log_info;
 using kube::daemon::log_warning;
 
@@ -44,18 +46,19 @@ Result<std::string> node_name(const ProxyOptions &options) {
   return name;
 }
 
-std::vector<Family> families_of_host() {
-  std::vector<Family> families{Family::ipv4};
-  if (::access("/proc/net/if_inet6", F_OK) == 0)
-    families.push_back(Family::ipv6);
-  return families;
-}
-
 /// The kernel's side of one family.
 struct KernelSide {
   std::unique_ptr<Dataplane> dataplane;
   std::uint32_t port = 0; ///< of its netlink socket
 };
+
+Result<> check_mode(const std::string &mode) {
+  if (mode == "nftables")
+    return {};
+  return fail(Errc::unsupported, "mode \"" + mode +
+                                     "\": this version has no such data plane yet; nftables is "
+                                     "there and gives the same answers");
+}
 
 Result<KernelSide> open_nftables(Family family) {
   SLUICE_ASSIGN(auto socket, kernel::nft::NftSocket::open(), "open nf_tables");
@@ -86,11 +89,13 @@ Result<> clean_up() {
 /// Everything that runs. Members go in reverse order: first those who write to the inbox.
 class Daemon {
 public:
-  Daemon(const ProxyOptions &options, std::string name)
-      : options_(options), node_name_(std::move(name)) {}
+  Daemon(const CommandLine &line, ProxyOptions options, std::string name,
+         kube::daemon::Metrics &metrics)
+      : line_(line), options_(std::move(options)), node_name_(std::move(name)), metrics_(metrics) {}
 
   Result<> start() {
-    SLUICE_ASSIGN(auto config, kube::client_config(options_.kubeconfig, options_.master),
+    SLUICE_TRY(check_mode(options_.mode), "start");
+    SLUICE_ASSIGN(auto config, kube::client_config(options_.kubeconfig, options_.own.master),
                   "find the API server");
     config.userAgent = std::string("sluice-proxy/") + kVersion;
     config.observe = [this, host = config.server](const kube::RequestSeen &seen) {
@@ -101,25 +106,68 @@ public:
         .gauge("kubernetes_build_info", "1; the labels say what this is.",
                {{"git_version", kVersion}, {"component", "sluice-proxy"}})
         .set(1);
-    if (!options_.dryRun)
+    if (!options_.own.dryRun)
       start_events();
     SLUICE_TRY(make_runner(), "start");
-    if (!options_.dryRun) {
+    if (!options_.own.dryRun) {
       SLUICE_TRY(open_doors(), "start");
       tell(EventType::Normal, "Node", {"", node_name_}, "Starting", "StartKubeProxy", "");
     }
     SLUICE_ASSIGN(signals_, kube::daemon::SignalListener::start([this](int signal) {
-                    if (signal != SIGHUP)
+                    if (signal == SIGHUP)
+                      reload_soon();
+                    else
                       stop();
                   }),
                   "listen to signals");
+    SLUICE_TRY(watch_config(), "start");
     watch_api();
     return {};
   }
 
   void run() { runner_->run(); }
 
+  const ProxyOptions &options() const noexcept { return options_; }
+  /// After `run`: what to run with next, if it ended because of a new configuration.
+  const std::optional<ProxyOptions> &next() const noexcept { return next_; }
+
 private:
+  Result<> watch_config() {
+    if (options_.own.configFile.empty() || options_.own.dryRun)
+      return {};
+    SLUICE_ASSIGN(config_watcher_,
+                  ConfigWatcher::start(options_.own.configFile, [this] { reload_soon(); }),
+                  "watch --config");
+    return {};
+  }
+
+  void reload_soon() {
+    inbox_.put({Call([this](Runner &runner) { reload(runner); }), clock_.now()});
+  }
+
+  /// All of a new configuration or nothing of it.
+  void reload(Runner &runner) {
+    auto loaded = load_options(line_);
+    if (!loaded) {
+      tell(EventType::Warning, "Node", {"", node_name_}, "ConfigurationRefused", "Reload",
+           loaded.error().what());
+      return refuse_reload(metrics_, loaded.error());
+    }
+    const auto depth = reload_for(options_, *loaded);
+    if (depth != Reload::nothing)
+      log_info("the configuration changed",
+               {{"fields", changed_fields_text(options_, *loaded)},
+                {"applied", depth == Reload::in_place ? "in place" : "by a restart inside"}});
+    count_reload(metrics_);
+    if (depth == Reload::restart) {
+      next_ = std::move(*loaded);
+      return stop();
+    }
+    options_ = std::move(*loaded);
+    settle_process(options_);
+    runner.set_node_options(options_.node, clock_.now());
+  }
+
   void stop() { inbox_.put({Stop{}, clock_.now()}); }
 
   Result<> make_runner() {
@@ -131,7 +179,7 @@ private:
                                                       std::move(side), options_.periods, clock_));
     }
     RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}};
-    if (!options_.dryRun) {
+    if (!options_.own.dryRun) {
       SLUICE_TRY(start_flow_cleaner(), "clean up UDP flows");
       SLUICE_TRY(start_health_ports(), "serve the health of Services");
       parts.lookForFlows = [this](FlowQuery query) { flow_cleaner_->look_for(std::move(query)); };
@@ -178,9 +226,9 @@ private:
 
   Result<> start_health_ports() {
     HealthPorts::Options options;
-    options.healthy = [this] {
+    options.healthy = [this, patience = 2 * options_.periods.period] {
       return health_of(health_.snapshot(), false, clock_.now(), std::chrono::system_clock::now(),
-                       2 * options_.periods.period)
+                       patience)
           .ok;
     };
     options.failed = [this](const kube::ObjectKey &service, const Error &error) {
@@ -218,7 +266,7 @@ private:
 
   Result<std::unique_ptr<Dataplane>> kernel_side(Family family,
                                                  std::vector<KernelWatcher::Watch> &watches) {
-    if (options_.dryRun)
+    if (options_.own.dryRun)
       return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
     SLUICE_ASSIGN(auto side, open_nftables(family), name_of(family));
     SLUICE_ASSIGN(auto monitor,
@@ -244,10 +292,10 @@ private:
     };
     SLUICE_ASSIGN(servers_, OpsServers::start(options_, health_, metrics_, clock_, cannot_listen),
                   "serve");
-    if (!options_.controlSocket.empty()) {
+    if (!options_.own.controlSocket.empty()) {
       SLUICE_ASSIGN(control_,
                     kube::daemon::ControlServer::start(
-                        options_.controlSocket,
+                        options_.own.controlSocket,
                         control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion})),
                     "open the control socket");
     }
@@ -267,12 +315,14 @@ private:
     nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
   }
 
-  const ProxyOptions &options_;
+  const CommandLine &line_;
+  ProxyOptions options_;
+  std::optional<ProxyOptions> next_;
   std::string node_name_;
   SteadyClock clock_;
   Inbox inbox_;
   HealthBoard health_;
-  kube::daemon::Metrics metrics_;
+  kube::daemon::Metrics &metrics_;
   ProxyMetrics proxy_metrics_{metrics_, options_.mode};
   std::size_t shown_ = 0; ///< tables of --dry-run
   std::unique_ptr<kube::ApiClient> client_;
@@ -284,31 +334,56 @@ private:
   std::unique_ptr<kube::daemon::ControlServer> control_;
   std::unique_ptr<KernelWatcher> watcher_;
   std::unique_ptr<kube::daemon::SignalListener> signals_;
+  std::unique_ptr<ConfigWatcher> config_watcher_;
   std::unique_ptr<kube::Informer<kube::Service>> services_;
   std::unique_ptr<kube::Informer<kube::EndpointSlice>> slices_;
   std::unique_ptr<kube::Informer<kube::Node>> nodes_;
 };
 
-Result<> run(const ProxyOptions &options) {
-  if (options.cleanup)
-    return clean_up();
-  SLUICE_ASSIGN(auto name, node_name(options), "find our Node's name");
-  Daemon daemon(options, name);
-  SLUICE_TRY(daemon.start(), "sluice-proxy");
-  log_info("sluice-proxy started", {{"node", name}, {"mode", options.mode}});
-  daemon.run();
+/// Runs until it is told to stop. A configuration that needs other sockets or another API server
+/// is run with in the same process; if that fails, the one from before is.
+Result<> serve(const CommandLine &line, ProxyOptions options) {
+  kube::daemon::Metrics metrics;
+  count_reload(metrics);
+  std::optional<ProxyOptions> before;
+  for (;;) {
+    SLUICE_ASSIGN(auto name, node_name(options), "find our Node's name");
+    settle_process(options);
+    Daemon daemon(line, options, name, metrics);
+    if (auto started = daemon.start(); !started) {
+      if (!before)
+        return fail(std::move(started.error()));
+      refuse_reload(metrics, started.error());
+      options = std::move(*std::exchange(before, std::nullopt));
+      continue;
+    }
+    log_info("sluice-proxy started", {{"node", name}, {"mode", options.mode}});
+    daemon.run();
+    if (!daemon.next())
+      break;
+    before = daemon.options();
+    options = *daemon.next();
+  }
   log_info("sluice-proxy ends; the rules stay in the kernel");
   return {};
 }
 
-void report(const ProxyOptions &options) {
-  if (options.verbosity >= 4)
-    kube::daemon::set_log_level(kube::daemon::LogLevel::debug);
-  std::string fields;
-  for (const auto &field : options.withoutEffect)
-    fields += (fields.empty() ? "" : ", ") + field;
-  if (!fields.empty())
-    log_warning("options without effect", {{"options", fields}});
+Result<> run(const CommandLine &line) {
+  SLUICE_ASSIGN(auto options, load_options(line), "sluice-proxy");
+  if (!options.own.writeConfigTo.empty())
+    return kernel::write_file(options.own.writeConfigTo, config::to_yaml(options.config));
+  if (options.own.cleanup)
+    return clean_up();
+  SLUICE_ASSIGN(const auto warning, check_families(options, families_of_host()), "sluice-proxy");
+  if (!warning.empty())
+    options.warnings.push_back(warning);
+  for (const auto &text : options.warnings)
+    log_warning("configuration", {{"what", text}});
+  if (options.own.initOnly) {
+    settle_process(options);
+    return {};
+  }
+  return serve(line, std::move(options));
 }
 
 } // namespace
@@ -327,8 +402,7 @@ int main(int argc, char **argv) {
     std::fputs(line.text.c_str(), *line.exitCode == 0 ? stdout : stderr);
     return *line.exitCode;
   }
-  proxy::report(line.options);
-  if (auto done = proxy::run(line.options); !done) {
+  if (auto done = proxy::run(line); !done) {
     kube::daemon::log_error("sluice-proxy ends", {{"error", done.error()}});
     return 1;
   }

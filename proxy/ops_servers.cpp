@@ -157,7 +157,7 @@ OpsServers::start(const ProxyOptions &options, const HealthBoard &board,
     SLUICE_ASSIGN(const auto address, SocketAddress::parse(options.metricsBindAddress), "metrics");
     impl->listeners.emplace_back(Kind::metrics, address, figures);
   }
-  SLUICE_TRY(impl->start(options.bindAddressHardFail, cannot_listen), "start");
+  SLUICE_TRY(impl->start(options.config.bindAddressHardFail, cannot_listen), "start");
   return std::unique_ptr<OpsServers>(new OpsServers(std::move(impl)));
 }
 

@@ -1,143 +1,146 @@
 #include "proxy/options.hpp"
 
-#include <charconv>
+#include <tuple>
 
 namespace sluice::proxy {
 namespace {
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+using config::KubeProxyConfiguration;
 
-struct Unit {
-  std::string_view name;
-  double nanoseconds;
-};
-/// Longer names first where one begins another.
-constexpr Unit kUnits[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
-                           {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
-
-std::optional<Unit> take_unit(std::string_view &text) {
-  const Unit *best = nullptr;
-  for (const auto &unit : kUnits)
-    if (text.substr(0, unit.name.size()) == unit.name &&
-        (!best || unit.name.size() > best->name.size()))
-      best = &unit;
-  if (!best)
-    return std::nullopt;
-  text.remove_prefix(best->name.size());
-  return *best;
+/// Port 0 is kube-proxy's word for "off".
+std::string listen_address(const std::string &text) {
+  return text.size() > 2 && text.substr(text.size() - 2) == ":0" ? std::string() : text;
 }
 
-Result<> check_families(const std::vector<Cidr> &cidrs) {
-  const auto v4 = std::count_if(cidrs.begin(), cidrs.end(),
-                                [](const Cidr &cidr) { return cidr.family() == Family::ipv4; });
-  if (cidrs.size() > 2 || v4 > 1 || static_cast<std::ptrdiff_t>(cidrs.size()) - v4 > 1)
-    return fail(Errc::invalid_input,
-                "--cluster-cidr takes one network, or one of each family separated by a comma");
-  return {};
-}
-
-Result<> check_mode(const std::string &mode) {
-  if (mode == "nftables")
-    return {};
-  if (mode == "iptables" || mode == "ipvs" || mode == "ebpf")
-    return fail(Errc::unsupported, "--proxy-mode " + quoted(mode) +
-                                       ": this version has no such data plane yet; nftables is "
-                                       "there and gives the same answers");
-  return fail(Errc::invalid_input,
-              "--proxy-mode " + quoted(mode) + ": it is one of nftables, iptables, ipvs, ebpf");
-}
-
-Result<> check_detector(const NodeOptions &node) {
-  const bool by_interface = node.detectLocal == DetectLocalMode::bridge_interface ||
-                            node.detectLocal == DetectLocalMode::interface_name_prefix;
-  if (by_interface && node.interface.empty())
-    return fail(Errc::invalid_input,
-                "--detect-local-mode BridgeInterface and InterfaceNamePrefix need "
-                "--pod-bridge-interface and --pod-interface-name-prefix");
-  return {};
-}
-
-} // namespace
-
-Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-  const auto bad = [&, whole = text] {
-    return fail(Errc::invalid_input,
-                quoted(whole) + " is no duration: it looks like 30s, 1m30s or 500ms");
-  };
-  if (text == "0")
-    return std::chrono::nanoseconds{0};
-  if (text.empty())
-    return bad();
-  double sum = 0;
-  while (!text.empty()) {
-    double number = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-    if (error != std::errc{} || number < 0)
-      return bad();
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    const auto unit = take_unit(text);
-    if (!unit)
-      return bad();
-    sum += number * unit->nanoseconds;
-  }
-  constexpr double kLongest = 366.0 * 24 * 3600e9;
-  if (sum > kLongest)
-    return bad();
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(sum));
-}
-
-Result<DetectLocalMode> parse_detect_local_mode(std::string_view text) {
-  if (text.empty() || text == "ClusterCIDR")
-    return DetectLocalMode::cluster_cidr;
+DetectLocalMode detect_local_mode(const std::string &text) {
   if (text == "NodeCIDR")
     return DetectLocalMode::node_cidr;
   if (text == "BridgeInterface")
     return DetectLocalMode::bridge_interface;
   if (text == "InterfaceNamePrefix")
     return DetectLocalMode::interface_name_prefix;
-  return fail(Errc::invalid_input,
-              quoted(text) + " is no way to detect local pods: it is one of ClusterCIDR, NodeCIDR, "
-                             "BridgeInterface, InterfaceNamePrefix");
+  return DetectLocalMode::cluster_cidr;
 }
 
-Result<std::vector<Cidr>> parse_node_port_addresses(const std::vector<std::string> &texts) {
-  std::vector<Cidr> cidrs;
+Result<std::vector<Cidr>> cidrs(const std::vector<std::string> &texts, const char *field) {
+  std::vector<Cidr> out;
+  if (texts == std::vector<std::string>{"primary"})
+    return out;
   for (const auto &text : texts) {
-    if (text == "primary") {
-      if (texts.size() != 1)
-        return fail(Errc::invalid_input,
-                    "\"primary\" cannot be mixed with networks in --nodeport-addresses");
-      return cidrs;
-    }
-    SLUICE_ASSIGN(auto cidr, Cidr::parse(text), "--nodeport-addresses");
-    cidrs.push_back(cidr);
+    SLUICE_ASSIGN(auto cidr, Cidr::parse(text), field);
+    out.push_back(cidr);
   }
-  return cidrs;
+  return out;
 }
 
-Result<std::string> parse_bind_address(const std::string &text) {
-  if (text.empty())
-    return text;
-  // kube-proxy takes an address without a port, and port 0 as "off".
-  if (text.size() > 2 && text.substr(text.size() - 2) == ":0")
-    return std::string();
-  SLUICE_ASSIGN(auto address, SocketAddress::parse(text), "an address to listen on");
-  return address.str();
+/// Bit, masquerading and periods are those of the mode's section.
+void set_from_section(const KubeProxyConfiguration &config, ProxyOptions &options) {
+  const bool nftables = options.mode == "nftables" || options.mode == "ebpf";
+  const auto bit = nftables ? config.nftables.masqueradeBit : config.iptables.masqueradeBit;
+  options.node.masqueradeBit = static_cast<std::uint8_t>(bit);
+  options.node.masqueradeAll =
+      nftables ? config.nftables.masqueradeAll : config.iptables.masqueradeAll;
+  if (options.mode == "ipvs")
+    options.periods = {config.ipvs.minSyncPeriod, config.ipvs.syncPeriod};
+  else if (nftables)
+    options.periods = {config.nftables.minSyncPeriod, config.nftables.syncPeriod};
+  else
+    options.periods = {config.iptables.minSyncPeriod, config.iptables.syncPeriod};
 }
 
-Result<> validate(const ProxyOptions &options) {
-  SLUICE_TRY(check_mode(options.mode), "options");
-  SLUICE_TRY(check_families(options.node.clusterCidrs), "options");
-  SLUICE_TRY(check_detector(options.node), "options");
-  if (options.node.masqueradeBit > 31)
-    return fail(Errc::invalid_input, "--iptables-masquerade-bit is 0 to 31");
-  if (options.periods.period <= Clock::duration::zero())
-    return fail(Errc::invalid_input, "--iptables-sync-period must be longer than nothing");
-  if (options.periods.min < Clock::duration::zero() || options.periods.min > options.periods.period)
-    return fail(Errc::invalid_input,
-                "--iptables-min-sync-period must not be longer than --iptables-sync-period");
+Result<> set_node(const KubeProxyConfiguration &config, ProxyOptions &options) {
+  auto &node = options.node;
+  node.detectLocal = detect_local_mode(config.detectLocalMode);
+  node.interface = node.detectLocal == DetectLocalMode::bridge_interface
+                       ? config.detectLocal.bridgeInterface
+                       : config.detectLocal.interfaceNamePrefix;
+  SLUICE_ASSIGN(node.clusterCidrs, parse_cidr_list(config.clusterCIDR), "clusterCIDR");
+  SLUICE_ASSIGN(node.nodePortAddresses, cidrs(config.nodePortAddresses, "nodePortAddresses"),
+                "options");
+  SLUICE_ASSIGN(const auto address, IpAddress::parse(config.bindAddress), "bindAddress");
+  if (!address.is_unspecified())
+    node.bindAddress = address;
+  SLUICE_ASSIGN(node.serviceCidrs, parse_cidr_list(options.own.serviceCidrs), "--service-cidrs");
   return {};
+}
+
+Result<> set_ipvs(const KubeProxyConfiguration &config, IpvsOptions &ipvs) {
+  if (!config.ipvs.scheduler.empty())
+    ipvs.scheduler = config.ipvs.scheduler;
+  SLUICE_ASSIGN(ipvs.excludeCidrs, cidrs(config.ipvs.excludeCIDRs, "ipvs.excludeCIDRs"), "options");
+  ipvs.strictArp = config.ipvs.strictARP;
+  ipvs.tcpTimeout = config.ipvs.tcpTimeout;
+  ipvs.tcpFinTimeout = config.ipvs.tcpFinTimeout;
+  ipvs.udpTimeout = config.ipvs.udpTimeout;
+  return {};
+}
+
+SysctlWishes sysctl_wishes(const config::Conntrack &conntrack) {
+  const auto seconds = [](config::nanoseconds time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time);
+  };
+  return {conntrack.maxPerCore,
+          conntrack.min,
+          seconds(conntrack.tcpEstablishedTimeout),
+          seconds(conntrack.tcpCloseWaitTimeout),
+          seconds(conntrack.udpTimeout),
+          seconds(conntrack.udpStreamTimeout),
+          conntrack.tcpBeLiberal};
+}
+
+/// What a running daemon cannot take over without opening something anew.
+auto opened_with(const ProxyOptions &options) {
+  return std::tie(
+      options.mode, options.kubeconfig, options.hostnameOverride, options.healthzBindAddress,
+      options.metricsBindAddress, options.config.bindAddressHardFail, options.ipvs,
+      options.config.iptables.localhostNodePorts, options.periods.min, options.periods.period);
+}
+
+} // namespace
+
+Result<ProxyOptions> options_of(KubeProxyConfiguration config, OwnFlags own) {
+  SLUICE_TRY(config::validate(config), "configuration");
+  ProxyOptions options;
+  options.own = std::move(own);
+  options.mode = config.mode.empty() ? "nftables" : config.mode;
+  options.kubeconfig = config.clientConnection.kubeconfig;
+  options.hostnameOverride =
+      options.own.hostnameOverride.empty() ? config.hostnameOverride : options.own.hostnameOverride;
+  set_from_section(config, options);
+  SLUICE_TRY(set_node(config, options), "configuration");
+  SLUICE_TRY(set_ipvs(config, options.ipvs), "configuration");
+  options.healthzBindAddress = listen_address(config.healthzBindAddress);
+  options.metricsBindAddress = listen_address(config.metricsBindAddress);
+  options.sysctls = sysctl_wishes(config.conntrack);
+  for (auto &warning : config::without_effect(config))
+    options.warnings.push_back("without effect: " + std::move(warning));
+  options.config = std::move(config);
+  return options;
+}
+
+Reload reload_for(const ProxyOptions &before, const ProxyOptions &after) {
+  if (before.config == after.config)
+    return Reload::nothing;
+  return opened_with(before) == opened_with(after) ? Reload::in_place : Reload::restart;
+}
+
+Result<std::string> check_families(const ProxyOptions &options, const std::vector<Family> &host) {
+  const auto &cidrs = options.node.clusterCidrs;
+  if (options.node.detectLocal != DetectLocalMode::cluster_cidr || cidrs.empty())
+    return std::string();
+  const auto lacks = [&](Family family) {
+    return std::none_of(cidrs.begin(), cidrs.end(),
+                        [&](const Cidr &cidr) { return cidr.family() == family; });
+  };
+  if (std::all_of(host.begin(), host.end(), lacks))
+    return fail(Errc::invalid_input, "clusterCIDR \"" + options.config.clusterCIDR +
+                                         "\" has no network of this host's address families");
+  for (const auto family : host)
+    if (lacks(family))
+      return "clusterCIDR \"" + options.config.clusterCIDR + "\" has no " +
+             std::string(name_of(family)) +
+             " network: pods of that family are not told from others";
+  return std::string();
 }
 
 } // namespace sluice::proxy

@@ -1,49 +1,79 @@
 #pragma once
 // What an operator can say: flags named as kube-proxy's, or a KubeProxyConfiguration file.
 
+#include "proxy/config/configuration.hpp"
 #include "proxy/family_sync.hpp"
 #include "proxy/model/node_info.hpp"
+#include "proxy/sysctls.hpp"
+
+#include <set>
 
 namespace sluice::proxy {
 
-struct ProxyOptions {
-  std::string kubeconfig, master, hostnameOverride, configFile;
-  std::string mode = "nftables";
-  NodeOptions node;
-  SyncPeriods periods;
-  std::string healthzBindAddress = "0.0.0.0:10256";   ///< empty: no server
-  std::string metricsBindAddress = "127.0.0.1:10249"; ///< empty: no server
-  bool bindAddressHardFail = false;
+/// Flags that no KubeProxyConfiguration has; they stand beside --config.
+struct OwnFlags {
+  std::string configFile, writeConfigTo, master, hostnameOverride, serviceCidrs;
   std::string controlSocket = "/run/sluice/proxy.sock"; ///< empty: none
-  bool cleanup = false, dryRun = false;
-  int verbosity = 0;
-  /// What was given and has no effect, in people's words.
-  std::vector<std::string> withoutEffect;
+  bool cleanup = false, initOnly = false, dryRun = false, manageSysctls = false;
+  bool strictConfig = false; ///< unknown fields are refused
 };
 
-/// What the command line came to: options, or a text to print and an exit code.
+/// What mode ipvs wants to know beside the table.
+struct IpvsOptions {
+  std::string scheduler = "rr";
+  std::vector<Cidr> excludeCidrs; ///< virtual servers that are left alone
+  bool strictArp = false;
+  std::chrono::nanoseconds tcpTimeout{0}, tcpFinTimeout{0}, udpTimeout{0}; ///< 0: as it is
+  friend bool operator==(const IpvsOptions &, const IpvsOptions &) = default;
+};
+
+/// Parsed and checked: what the daemon works with.
+struct ProxyOptions {
+  OwnFlags own;
+  config::KubeProxyConfiguration config; ///< completed; what the rest was made from
+  std::string mode = "nftables";
+  std::string kubeconfig;
+  std::string hostnameOverride; ///< empty: the host's name
+  NodeOptions node;
+  SyncPeriods periods;
+  std::string healthzBindAddress; ///< empty: no server
+  std::string metricsBindAddress; ///< empty: no server
+  IpvsOptions ipvs;
+  SysctlWishes sysctls;
+  /// What is set and has no effect, and what looks wrong, in people's words.
+  std::vector<std::string> warnings;
+};
+
+/// What the command line came to: flags, or a text to print and an exit code.
 struct CommandLine {
-  ProxyOptions options;
-  std::optional<int> exitCode; ///< set: print `text` (to stderr if not 0) and exit
+  OwnFlags own;
+  config::KubeProxyConfiguration flags; ///< as the flags say, completed
+  std::set<std::string> given;          ///< flags that were given
+  std::vector<std::string> warnings;    ///< deprecated flags
+  std::optional<int> exitCode;          ///< set: print `text` (to stderr if not 0) and exit
   std::string text;
 };
 
-/// Reads flags and, if --config is among them, the file: as kube-proxy does, the file then replaces
-/// every flag but --hostname-override, --master, --cleanup, -v and Sluice's own.
 CommandLine parse_command_line(int argc, const char *const *argv);
 
-/// KubeProxyConfiguration v1alpha1 on top of `options`. Refuses unknown fields by their path. Pure.
-Result<> read_config(const std::string &yaml, ProxyOptions &options);
+/// The flags, or with --config the file as it is now. As in kube-proxy the file replaces every flag
+/// but the logging flags, --hostname-override and those of OwnFlags. Reads the file; may be called
+/// again when it has changed.
+Result<ProxyOptions> load_options(const CommandLine &line);
 
-/// Whether the options make sense together. The error names the flag and what it takes.
-Result<> validate(const ProxyOptions &options);
+/// Pure. `config` is completed.
+Result<ProxyOptions> options_of(config::KubeProxyConfiguration config, OwnFlags own);
 
-// The texts of single options; the errors quote what was given.
-Result<std::chrono::nanoseconds> parse_duration(std::string_view text); ///< Go's: "1m30s", "500ms"
-Result<DetectLocalMode> parse_detect_local_mode(std::string_view text);
-/// CIDRs, or "primary" alone, which gives an empty list.
-Result<std::vector<Cidr>> parse_node_port_addresses(const std::vector<std::string> &texts);
-/// Empty if disabled: no text, or port 0.
-Result<std::string> parse_bind_address(const std::string &text);
+/// How new options get into a running daemon.
+enum class Reload : std::uint8_t {
+  nothing,  ///< they say the same
+  in_place, ///< the loop takes them with its next sync
+  restart,  ///< the daemon's parts are built anew inside the process; the rules stay meanwhile
+};
+Reload reload_for(const ProxyOptions &before, const ProxyOptions &after);
+
+/// Whether the host's families and the cluster's networks fit. An error if clusterCIDR has nothing
+/// for any family of the host; a warning in people's words if it lacks one.
+Result<std::string> check_families(const ProxyOptions &options, const std::vector<Family> &host);
 
 } // namespace sluice::proxy

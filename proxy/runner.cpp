@@ -180,6 +180,12 @@ void Runner::node_changed(Clock::time_point at) {
   parts_.health.update([&](HealthState &state) { state.node_eligible = is_eligible; });
 }
 
+void Runner::set_node_options(NodeOptions options, Clock::time_point at) {
+  node_options_ = std::move(options);
+  node_changed(at);
+  allow_when_known();
+}
+
 void Runner::allow_when_known() {
   if (allowed_ || !synced())
     return;

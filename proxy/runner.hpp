@@ -65,6 +65,8 @@ public:
   const std::vector<std::unique_ptr<FamilySync>> &families() const noexcept { return families_; }
   FamilySync *family(Family family) noexcept;
   const std::optional<kube::Node> &node() const noexcept { return node_; }
+  /// New options of the operator; on the loop's thread.
+  void set_node_options(NodeOptions options, Clock::time_point at);
   bool synced() const noexcept { return services_synced_ && slices_synced_ && nodes_synced_; }
   bool stopping() const noexcept { return stopping_; }
 
