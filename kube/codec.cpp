@@ -1,7 +1,7 @@
 #include "kube/codec.hpp"
 
-#include "kube/api_client.hpp"
 #include "kube/decode.hpp"
+#include "kube/service_cidr.hpp"
 
 namespace sluice::kube {
 namespace {
@@ -87,6 +87,7 @@ SLUICE_CODEC(Event)
 SLUICE_CODEC(EndpointSlice)
 SLUICE_CODEC(Lease)
 SLUICE_CODEC(NetworkPolicy)
+SLUICE_CODEC(ServiceCIDR)
 #undef SLUICE_CODEC
 
 Result<ObjectHead> decode_head(std::string_view json) {

@@ -3,6 +3,7 @@
 
 #include "kube/json_reader.hpp"
 #include "kube/objects.hpp"
+#include "kube/service_cidr.hpp"
 
 namespace sluice::kube {
 
@@ -21,6 +22,7 @@ bool decode_member(JsonReader &reader, std::string_view key, ConfigMap &into);
 bool decode_member(JsonReader &reader, std::string_view key, Event &into);
 bool decode_member(JsonReader &reader, std::string_view key, EndpointSlice &into);
 bool decode_member(JsonReader &reader, std::string_view key, Lease &into);
+bool decode_member(JsonReader &reader, std::string_view key, ServiceCIDR &into);
 bool decode_member(JsonReader &reader, std::string_view key, NetworkPolicy &into);
 
 /// The protocol as text; nothing if it is none that we know.

@@ -1,4 +1,4 @@
-// networking.k8s.io/v1 NetworkPolicy.
+// networking.k8s.io/v1: NetworkPolicy, ServiceCIDR.
 
 #include "kube/decode.hpp"
 
@@ -60,6 +60,11 @@ bool decode_member(JsonReader &reader, std::string_view key, NetworkPolicy &into
     return reader.read(spec, "podSelector", into.podSelector) ||
            reader.read(spec, "policyTypes", into.policyTypes);
   });
+}
+
+bool decode_member(JsonReader &reader, std::string_view key, ServiceCIDR &into) {
+  return reader.inside(
+      key, "spec", [&](std::string_view spec) { return reader.read(spec, "cidrs", into.cidrs); });
 }
 
 } // namespace sluice::kube

@@ -2,6 +2,7 @@
 
 #include "kube/codec.hpp"
 #include "kube/reflector.hpp"
+#include "kube/service_cidr.hpp"
 
 #include <atomic>
 
@@ -191,5 +192,6 @@ template class Informer<Event>;
 template class Informer<EndpointSlice>;
 template class Informer<Lease>;
 template class Informer<NetworkPolicy>;
+template class Informer<ServiceCIDR>;
 
 } // namespace sluice::kube

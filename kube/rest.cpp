@@ -1,6 +1,6 @@
 // Where each kind is found under the API, and what its errors mean.
 
-#include "kube/api_client.hpp"
+#include "kube/service_cidr.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +20,9 @@ constexpr RestKind kKinds[] = {
     {"NetworkPolicy", "networking.k8s.io/v1", "/apis/networking.k8s.io/v1", "networkpolicies",
      true},
 };
+/// Not every API server has it (1.33 and on).
+constexpr RestKind kServiceCidr{"ServiceCIDR", "networking.k8s.io/v1", "/apis/networking.k8s.io/v1",
+                                "servicecidrs", false};
 
 Errc code_of(int status, const std::string &reason) {
   switch (status) {
@@ -57,6 +60,7 @@ template <> const RestKind &rest_of<Event>() noexcept { return kKinds[6]; }
 template <> const RestKind &rest_of<EndpointSlice>() noexcept { return kKinds[7]; }
 template <> const RestKind &rest_of<Lease>() noexcept { return kKinds[8]; }
 template <> const RestKind &rest_of<NetworkPolicy>() noexcept { return kKinds[9]; }
+template <> const RestKind &rest_of<ServiceCIDR>() noexcept { return kServiceCidr; }
 
 std::span<const RestKind> all_rest_kinds() noexcept { return kKinds; }
 

@@ -6,6 +6,7 @@
 #include "kube/api_client.hpp"
 #include "kube/daemon/log.hpp"
 #include "kube/daemon/signals.hpp"
+#include "proxy/address_watcher.hpp"
 #include "proxy/config_watcher.hpp"
 #include "proxy/control.hpp"
 #include "proxy/dry_run.hpp"
@@ -121,6 +122,9 @@ public:
                   }),
                   "listen to signals");
     SLUICE_TRY(watch_config(), "start");
+    if (!options_.own.dryRun) {
+      SLUICE_TRY(watch_addresses(), "start");
+    }
     watch_api();
     return {};
   }
@@ -302,17 +306,43 @@ private:
     return {};
   }
 
-  template <class Object> std::unique_ptr<kube::Informer<Object>> informer(kube::WatchScope scope) {
-    return std::make_unique<kube::Informer<Object>>(*client_, std::move(scope),
-                                                    [this](kube::Change<Object> change) {
-                                                      inbox_.put({std::move(change), clock_.now()});
-                                                    });
+  template <class Object>
+  std::unique_ptr<kube::Informer<Object>> informer(kube::WatchScope scope,
+                                                   kube::InformerOptions options = {}) {
+    return std::make_unique<kube::Informer<Object>>(
+        *client_, std::move(scope),
+        [this](kube::Change<Object> change) {
+          inbox_.put({std::move(change), clock_.now()});
+        },
+        std::move(options));
+  }
+
+  Result<> watch_addresses() {
+    SLUICE_ASSIGN(addresses_, AddressWatcher::start([this](std::set<IpAddress> addresses) {
+                    inbox_.put({LocalAddresses{std::move(addresses)}, clock_.now()});
+                  }),
+                  "watch our addresses");
+    return {};
   }
 
   void watch_api() {
     services_ = informer<kube::Service>({"", "!service.kubernetes.io/service-proxy-name", ""});
     slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""});
     nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
+    service_cidrs_ = informer<kube::ServiceCIDR>({}, service_cidr_options());
+  }
+
+  /// An API server that has no ServiceCIDRs, or shows us none, is no error: --service-cidrs says
+  /// what it would.
+  static kube::InformerOptions service_cidr_options() {
+    kube::InformerOptions options;
+    options.backoff = {.first = std::chrono::seconds(10), .longest = std::chrono::minutes(10)};
+    options.report = [told = false](const Error &error) mutable {
+      const bool none = error.code() == Errc::not_found || error.code() == Errc::no_permission;
+      if (none && !std::exchange(told, true))
+        log_info("no ServiceCIDRs to be had; --service-cidrs counts alone", {{"error", error}});
+    };
+    return options;
   }
 
   const CommandLine &line_;
@@ -333,11 +363,13 @@ private:
   std::unique_ptr<OpsServers> servers_;
   std::unique_ptr<kube::daemon::ControlServer> control_;
   std::unique_ptr<KernelWatcher> watcher_;
+  std::unique_ptr<AddressWatcher> addresses_;
   std::unique_ptr<kube::daemon::SignalListener> signals_;
   std::unique_ptr<ConfigWatcher> config_watcher_;
   std::unique_ptr<kube::Informer<kube::Service>> services_;
   std::unique_ptr<kube::Informer<kube::EndpointSlice>> slices_;
   std::unique_ptr<kube::Informer<kube::Node>> nodes_;
+  std::unique_ptr<kube::Informer<kube::ServiceCIDR>> service_cidrs_;
 };
 
 /// Runs until it is told to stop. A configuration that needs other sockets or another API server

@@ -34,6 +34,14 @@ std::optional<kube::ObjectKey> service_of(const kube::EndpointSlice &slice) {
   return kube::ObjectKey{slice.metadata.namespace_, label->second};
 }
 
+std::vector<Cidr> cidrs_of(const kube::ServiceCIDR &object) {
+  std::vector<Cidr> cidrs;
+  for (const auto &text : object.cidrs)
+    if (const auto cidr = parse_cidr_sloppy(text))
+      cidrs.push_back(*cidr);
+  return cidrs;
+}
+
 std::string milliseconds(Clock::duration time) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f ms",
@@ -157,6 +165,23 @@ void Runner::on(const kube::Change<kube::Node> &change, Clock::time_point at) {
   allow_when_known();
 }
 
+void Runner::on(const kube::Change<kube::ServiceCIDR> &change, Clock::time_point at) {
+  const auto &name = change.object.metadata.name;
+  if (is_synced(change))
+    service_cidrs_synced_ = true;
+  else if (is_deleted(change))
+    service_cidrs_.erase(name);
+  else
+    service_cidrs_[name] = cidrs_of(change.object);
+  if (service_cidrs_synced_)
+    node_changed(at);
+}
+
+void Runner::on(const LocalAddresses &local, Clock::time_point at) {
+  local_ = local.addresses;
+  node_changed(at);
+}
+
 void Runner::on(const KernelChanged &notice, Clock::time_point) {
   if (auto *sync = family(notice.family))
     sync->kernel_changed();
@@ -171,8 +196,9 @@ void Runner::on(const Call &call, Clock::time_point) {
 void Runner::on(const Stop &, Clock::time_point) { stopping_ = true; }
 
 void Runner::node_changed(Clock::time_point at) {
+  const auto options = options_now();
   for (const auto &sync : families_) {
-    const auto info = node_info(node_options_, node_, sync->model().family());
+    const auto info = node_info(options, node_, sync->model().family(), local_);
     if (info && sync->model().set_node(*info, zone_of(node_)))
       changed(*sync, at);
   }
@@ -184,6 +210,17 @@ void Runner::set_node_options(NodeOptions options, Clock::time_point at) {
   node_options_ = std::move(options);
   node_changed(at);
   allow_when_known();
+}
+
+/// The operator's, and what the cluster adds to them.
+NodeOptions Runner::options_now() const {
+  auto options = node_options_;
+  auto &all = options.serviceCidrs;
+  for (const auto &[name, cidrs] : service_cidrs_)
+    all.insert(all.end(), cidrs.begin(), cidrs.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return options;
 }
 
 void Runner::allow_when_known() {

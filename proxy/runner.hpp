@@ -4,6 +4,7 @@
 // changed is in the kernel as soon as the messages that are there have been taken.
 
 #include "kube/informer.hpp"
+#include "kube/service_cidr.hpp"
 #include "net/mailbox.hpp"
 #include "proxy/conntrack_cleanup.hpp"
 #include "proxy/family_sync.hpp"
@@ -22,6 +23,10 @@ namespace sluice::proxy {
 struct KernelChanged {
   Family family;
 };
+/// The addresses of this machine's interfaces that a nodePort may have.
+struct LocalAddresses {
+  std::set<IpAddress> addresses;
+};
 struct Stop {};
 
 class Runner;
@@ -29,7 +34,8 @@ class Runner;
 using Call = std::function<void(Runner &)>;
 
 using Message = std::variant<kube::Change<kube::Service>, kube::Change<kube::EndpointSlice>,
-                             kube::Change<kube::Node>, KernelChanged, Call, Stop>;
+                             kube::Change<kube::Node>, kube::Change<kube::ServiceCIDR>,
+                             LocalAddresses, KernelChanged, Call, Stop>;
 struct Envelope {
   Message message;
   Clock::time_point at; ///< when it came in
@@ -75,10 +81,13 @@ private:
   void on(const kube::Change<kube::Service> &change, Clock::time_point at);
   void on(const kube::Change<kube::EndpointSlice> &change, Clock::time_point at);
   void on(const kube::Change<kube::Node> &change, Clock::time_point at);
+  void on(const kube::Change<kube::ServiceCIDR> &change, Clock::time_point at);
+  void on(const LocalAddresses &local, Clock::time_point at);
   void on(const KernelChanged &notice, Clock::time_point at);
   void on(const Call &call, Clock::time_point at);
   void on(const Stop &stop, Clock::time_point at);
   void node_changed(Clock::time_point at);
+  NodeOptions options_now() const;
   void allow_when_known();
   void changed(FamilySync &sync, Clock::time_point at);
   void note_trigger(const kube::EndpointSlice &slice, FamilySync &sync);
@@ -93,6 +102,9 @@ private:
   NodeOptions node_options_;
   std::vector<std::unique_ptr<FamilySync>> families_;
   std::optional<kube::Node> node_;
+  std::optional<std::set<IpAddress>> local_;
+  std::map<std::string, std::vector<Cidr>> service_cidrs_; ///< by the name of their object
+  bool service_cidrs_synced_ = false;
   bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;
   bool allowed_ = false, stopping_ = false;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();

@@ -1,4 +1,5 @@
 #include "kube/codec.hpp"
+#include "kube/service_cidr.hpp"
 
 #include "kube/tests/samples.hpp"
 
@@ -212,6 +213,15 @@ TEST(codec, events_and_statuses) {
   EXPECT_EQ(status->code, 504);
   EXPECT_EQ(status->retryAfterSeconds, 3);
   EXPECT_EQ(status->causes, std::vector<std::string>{"ResourceVersionTooLarge"});
+}
+
+TEST(Codec, a_service_cidr_is_read) {
+  const auto object = decode<ServiceCIDR>(
+      R"({"kind":"ServiceCIDR","apiVersion":"networking.k8s.io/v1","metadata":{"name":"kubernetes"},)"
+      R"("spec":{"cidrs":["10.96.0.0/16","2001:db8::/108"]},"status":{"conditions":[]}})");
+  ASSERT_TRUE(object) << object.error().what();
+  EXPECT_EQ(object->metadata.name, "kubernetes");
+  EXPECT_EQ(object->cidrs, (std::vector<std::string>{"10.96.0.0/16", "2001:db8::/108"}));
 }
 
 } // namespace

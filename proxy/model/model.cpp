@@ -23,6 +23,12 @@ std::vector<Frontend> frontends_of(const ServiceView &view, const ServicePortVie
   return out;
 }
 
+/// What plan_frontends looks at.
+bool changes_frontends(const NodeInfo &before, const NodeInfo &now) {
+  return before.localDetector.kind != now.localDetector.kind ||
+         before.masqueradeAll != now.masqueradeAll || before.nodeAddresses != now.nodeAddresses;
+}
+
 bool translates(const FrontendInfo &info) {
   return info.from_pod.backends.value != 0 || info.from_node.backends.value != 0 ||
          info.from_outside.backends.value != 0;
@@ -48,9 +54,10 @@ bool Model::remove_slice(const kube::ObjectKey &key) { return endpoints_.remove(
 bool Model::set_node(const NodeInfo &node, const std::string &zone) {
   if (node == builder_.table().node && zone == topology_.zone)
     return false;
+  const auto &before = builder_.table().node;
+  all_ = all_ || zone != topology_.zone || changes_frontends(before, node);
   builder_.set_node(node);
   topology_.zone = zone;
-  all_ = true;
   return true;
 }
 

@@ -46,7 +46,8 @@ public:
   bool remove_slice(const kube::ObjectKey &key);
   bool set_node(const NodeInfo &node, const std::string &zone);
 
-  /// Folds everything pending into the table. O(what changed); O(all) after `set_node`.
+  /// Folds everything pending into the table. O(what changed); O(all) after a `set_node` that
+  /// brought another zone, other node addresses or another way to masquerade.
   ModelChange sync();
   /// As of the last `sync`.
   const Table &table() const noexcept { return builder_.table(); }

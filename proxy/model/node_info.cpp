@@ -48,7 +48,8 @@ bool any_address(const std::vector<Cidr> &all, const std::vector<Cidr> &ours) {
                      [](const Cidr &cidr) { return cidr.prefix_length() == 0; });
 }
 
-void set_node_ports(NodeInfo &info, const NodeOptions &options, Family family) {
+void set_node_ports(NodeInfo &info, const NodeOptions &options, Family family,
+                    const std::optional<std::set<IpAddress>> &local) {
   const auto ours = of_family(options.nodePortAddresses, family);
   if (options.nodePortAddresses.empty()) {
     info.anyNodePortAddress = info.nodeAddresses.empty();
@@ -59,7 +60,9 @@ void set_node_ports(NodeInfo &info, const NodeOptions &options, Family family) {
   info.anyNodePortAddress = any_address(options.nodePortAddresses, ours);
   if (info.anyNodePortAddress)
     return;
-  for (const auto &ip : info.nodeAddresses)
+  const auto candidates =
+      local ? std::vector<IpAddress>(local->begin(), local->end()) : info.nodeAddresses;
+  for (const auto &ip : candidates)
     if (std::any_of(ours.begin(), ours.end(), [&](const Cidr &cidr) { return cidr.contains(ip); }))
       info.nodePortAddresses.push_back(ip);
 }
@@ -77,7 +80,7 @@ std::vector<IpAddress> node_addresses(const kube::Node &node, Family family) {
 }
 
 std::optional<NodeInfo> node_info(const NodeOptions &options, const std::optional<kube::Node> &node,
-                                  Family family) {
+                                  Family family, const std::optional<std::set<IpAddress>> &local) {
   if (options.detectLocal == DetectLocalMode::node_cidr && (!node || node->podCIDRs.empty()))
     return std::nullopt;
   NodeInfo info;
@@ -89,9 +92,17 @@ std::optional<NodeInfo> node_info(const NodeOptions &options, const std::optiona
   if (options.bindAddress && options.bindAddress->family() == family &&
       !options.bindAddress->is_unspecified())
     info.nodeAddresses = {*options.bindAddress};
-  set_node_ports(info, options, family);
+  set_node_ports(info, options, family, local);
   info.serviceCidrs = of_family(options.serviceCidrs, family);
   return info;
+}
+
+std::set<IpAddress> usable_addresses(const std::vector<IpAddress> &addresses) {
+  std::set<IpAddress> out;
+  for (const auto &ip : addresses)
+    if (!ip.is_loopback() && !ip.is_link_local() && !ip.is_multicast())
+      out.insert(ip);
+  return out;
 }
 
 std::string zone_of(const std::optional<kube::Node> &node) {

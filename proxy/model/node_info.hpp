@@ -4,6 +4,8 @@
 #include "kube/objects.hpp"
 #include "proxy/model/table.hpp"
 
+#include <set>
+
 namespace sluice::proxy {
 
 enum class DetectLocalMode : std::uint8_t {
@@ -28,9 +30,15 @@ struct NodeOptions {
 /// InternalIPs, then ExternalIPs, of one family, in the order of the Node.
 std::vector<IpAddress> node_addresses(const kube::Node &node, Family family);
 
-/// Nothing as long as the Node must be known and is not (mode NodeCIDR without podCIDRs).
+/// Nothing as long as the Node must be known and is not (mode NodeCIDR without podCIDRs). `local`:
+/// the addresses of this machine's interfaces, which nodePortAddresses choose from; if they are not
+/// known, those of the Node.
 std::optional<NodeInfo> node_info(const NodeOptions &options, const std::optional<kube::Node> &node,
-                                  Family family);
+                                  Family family,
+                                  const std::optional<std::set<IpAddress>> &local = std::nullopt);
+
+/// Those that a nodePort may have: neither of loopback nor link-local nor multicast.
+std::set<IpAddress> usable_addresses(const std::vector<IpAddress> &addresses);
 
 /// Label topology.kubernetes.io/zone, or empty.
 std::string zone_of(const std::optional<kube::Node> &node);

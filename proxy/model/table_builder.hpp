@@ -27,7 +27,8 @@ public:
   };
   /// Builds these Services anew (a Service that is gone loses its frontends) and says what changed.
   TableDelta rebuild(const std::set<kube::ObjectKey> &services, const Sources &sources);
-  /// Does not rebuild: frontends depend on `node`, so call `rebuild` with every Service next.
+  /// Does not rebuild: frontends depend on parts of `node`, so call `rebuild` with every Service
+  /// next if one of those changed.
   void set_node(NodeInfo node);
 
   const Table &table() const noexcept { return table_; }

@@ -20,7 +20,15 @@ struct Fixture {
   kube::daemon::Metrics metrics;
   ProxyMetrics proxy_metrics{metrics};
   test::FakeKernel v4, v6;
-  Runner runner{{inbox, clock, health, proxy_metrics}, options(), families()};
+  std::vector<FlowQuery> queries;
+  std::vector<HealthPortsWanted> wanted;
+  Runner runner;
+
+  explicit Fixture(NodeOptions node_options = options())
+      : runner({inbox, clock, health, proxy_metrics,
+                [this](FlowQuery query) { queries.push_back(std::move(query)); },
+                [this](HealthPortsWanted all) { wanted.push_back(std::move(all)); }},
+               std::move(node_options), families()) {}
 
   static NodeOptions options() {
     NodeOptions node;
@@ -194,6 +202,74 @@ TEST(proxy_runner, each_trigger_time_after_our_start_is_observed_once) {
   f.runner.turn();
   EXPECT_NE(f.metrics.text().find(name + "{ip_family=\"IPv4\"} 1"), std::string::npos)
       << f.metrics.text();
+}
+
+TEST(proxy_runner, service_cidrs_of_the_cluster_are_added_to_the_operators) {
+  Fixture f;
+  f.put(kAddedService, test::service_s());
+  f.synced();
+  f.runner.turn();
+  kube::ServiceCIDR object;
+  object.metadata.name = "kubernetes";
+  object.cidrs = {"172.30.0.0/16", "2001:db8:172::/112", "nonsense"};
+  const auto kAdded = Kind<kube::ServiceCIDR>::added;
+  f.put(kAdded, object);
+  f.runner.turn();
+  EXPECT_TRUE(f.v4.table.node.serviceCidrs.empty()) << "not before the list is complete";
+  f.put<kube::ServiceCIDR>(Kind<kube::ServiceCIDR>::synced);
+  f.runner.turn();
+  EXPECT_EQ(f.v4.table.node.serviceCidrs, std::vector{test::cidr("172.30.0.0/16")});
+  EXPECT_EQ(f.v6.table.node.serviceCidrs, std::vector{test::cidr("2001:db8:172::/112")});
+  EXPECT_TRUE(f.v4.deltas.back().setFrontends.empty()) << "no frontend depends on them";
+  f.put(Kind<kube::ServiceCIDR>::deleted, object);
+  f.runner.turn();
+  EXPECT_TRUE(f.v4.table.node.serviceCidrs.empty());
+}
+
+TEST(proxy_runner, node_ports_follow_the_addresses_of_the_machine) {
+  auto options = Fixture::options();
+  options.nodePortAddresses = {test::cidr("192.168.0.0/16")};
+  Fixture f(options);
+  f.inbox.put({LocalAddresses{{test::ip("192.168.0.2"), test::ip("10.9.9.9")}}, f.clock.now()});
+  f.put(kAddedService, test::service_s());
+  f.synced();
+  f.put(Kind<kube::Node>::added, our_node());
+  f.runner.turn();
+  EXPECT_EQ(f.v4.table.node.nodePortAddresses, std::vector{test::ip("192.168.0.2")});
+  EXPECT_EQ(f.v4.starts, 1U);
+  f.inbox.put({LocalAddresses{{test::ip("192.168.7.7"), test::ip("192.168.0.2")}}, f.clock.now()});
+  f.runner.turn();
+  EXPECT_EQ(f.v4.table.node.nodePortAddresses,
+            (std::vector{test::ip("192.168.0.2"), test::ip("192.168.7.7")}));
+  EXPECT_EQ(f.v4.applies, 1U);
+  EXPECT_TRUE(f.v4.deltas.back().setFrontends.empty());
+  EXPECT_EQ(f.v6.applies, 0U);
+}
+
+TEST(proxy_runner, after_a_commit_flows_and_health_ports_are_told) {
+  Fixture f;
+  auto service = test::service_s();
+  service.ports.push_back({"dns", Protocol::udp, 53, 0, {}, ""});
+  service.externalTrafficPolicy = kube::TrafficPolicy::Local;
+  service.healthCheckNodePort = 30000;
+  f.put(kAddedService, service);
+  f.put(kAddedSlice, slice_of(service, "L R"));
+  f.v4.failures = f.v6.failures = 1;
+  f.synced();
+  f.runner.turn();
+  EXPECT_TRUE(f.wanted.empty()) << "nothing is in the kernel";
+  f.clock.advance(1min);
+  f.runner.turn();
+  ASSERT_EQ(f.wanted.size(), 2U) << "one of each family";
+  EXPECT_EQ(f.wanted.front().services.begin()->second.localEndpoints, 1U);
+  ASSERT_FALSE(f.queries.empty());
+  EXPECT_TRUE(f.queries.front().all);
+  f.queries.clear();
+  f.put(kAddedSlice, slice_of(service, "L"));
+  f.runner.turn();
+  ASSERT_EQ(f.queries.size(), 1U);
+  EXPECT_FALSE(f.queries.front().all);
+  EXPECT_EQ(f.wanted.size(), 2U) << "L is still the only local one";
 }
 
 TEST(proxy_runner, stop_leaves_the_rules_and_calls_run_on_the_loop) {
