@@ -90,6 +90,10 @@ UniqueFd socket_in(const kernel::NetNs &ns, Protocol protocol, Family family) {
 UniqueFd serve(const kernel::NetNs &ns, Protocol protocol, const SocketAddress &at) {
   auto fd = socket_in(ns, protocol, at.ip.family());
   const auto address = sockaddr_of(at);
+  // An earlier server's connections may live on.
+  const int yes = 1;
+  if (protocol == Protocol::tcp)
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address.storage), address.length) != 0)
     std::abort();
   if (protocol == Protocol::tcp && ::listen(fd.get(), 8) != 0)
