@@ -1,42 +1,18 @@
 #include "cni/tuning_config.hpp"
 
+#include "cni/repeated_key.hpp"
+
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <regex.h>
-#include <set>
 
 namespace sluice::cni {
 namespace {
 
 constexpr std::int64_t kMaxMtu = 65535;
 constexpr std::int64_t kMaxQueue = INT32_MAX;
-
-std::string lower(std::string text) {
-  for (auto &c : text)
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
-
-/// The parsed document has lost duplicates, so the text is read again.
-std::optional<std::string> twice_in_sysctl(std::string_view text) {
-  std::vector<std::string> path;
-  std::set<std::vector<std::string>> seen;
-  std::optional<std::string> twice;
-  const auto visit = [&](int depth, Json::parse_event_t event, Json &parsed) {
-    if (event != Json::parse_event_t::key)
-      return true;
-    path.resize(static_cast<std::size_t>(depth));
-    path.back() = parsed.get<std::string>();
-    const bool in_sysctl = path.size() > 1 && lower(path[path.size() - 2]) == "sysctl";
-    if (in_sysctl && !seen.insert(path).second)
-      twice = path.back();
-    return true;
-  };
-  const auto reread = Json::parse(text, visit, false);
-  return reread.is_discarded() ? std::nullopt : twice;
-}
 
 using Sysctls = std::map<std::string, std::string>;
 
@@ -166,7 +142,7 @@ Outcome<TuningConfig> parse_tuning_config(const NetworkConfig &network, std::str
                                           const std::string &ifname) {
   TuningConfig config;
   const auto top = top_of(network);
-  if (const auto twice = twice_in_sysctl(network.text))
+  if (const auto twice = repeated_key(network.text, "sysctl"))
     return fail(Code::invalid_config, "sysctl \"" + *twice + "\" is there twice");
   SLUICE_TAKE(const auto cni_args, read_cni_args(top));
   SLUICE_PASS(top.read("dataDir", config.data_dir));
