@@ -17,6 +17,7 @@ namespace sluice::cni {
 struct ObservedBridge {
   std::optional<kernel::Link> link;
   std::vector<kernel::LinkAddress> addresses;
+  bool settled = false; ///< see Rtnl::settle
 };
 
 /// Fills in what `isGateway` and `isDefaultGateway` say of the addresses that IPAM gave: a gateway

@@ -1,5 +1,6 @@
 #include "cni/direct.hpp"
 
+#include "cni/address_watch.hpp"
 #include "cni/detach.hpp"
 #include "cni/direct_check.hpp"
 #include "cni/ipam_client.hpp"
@@ -18,7 +19,11 @@ Outcome<> set_up_pod(const DirectConfig &config, const PodLink &link, const AddR
   SLUICE_ASSIGN(auto rtnl, RtnlSocket::open(), doing);
   SLUICE_ASSIGN(const auto end, rtnl.read_index(link.pod_name), doing);
   SLUICE_TRY(prepare_ipv6(link.pod_name, addresses, config.duplicate_address_detection), doing);
+  SLUICE_ASSIGN(auto watch,
+                AddressWatch::open(undetected(addresses, config.duplicate_address_detection)),
+                doing);
   SLUICE_TRY(rtnl.apply(plan_direct_pod(config, link, end, addresses)), doing);
+  watch.wait();
   return {};
 }
 
@@ -30,7 +35,9 @@ Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodL
   // Not earlier: a link watcher that finds the link without carrier empties its neighbour table.
   const auto doing = "set up host link \"" + link.host_name + "\"";
   SLUICE_ASSIGN(const auto host, rtnl.read_index(link.host_name), doing);
+  SLUICE_ASSIGN(auto watch, AddressWatch::open(host_addresses(config.layout, addresses)), doing);
   SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host, addresses)), doing);
+  watch.wait();
   return {};
 }
 

@@ -131,14 +131,20 @@ RtnlBatch plan_direct_link(const DirectConfig &config, const PodLink &link, int 
   return batch;
 }
 
+std::vector<IpAddress> host_addresses(Layout layout, const AddResult &result) {
+  std::vector<IpAddress> addresses;
+  if (layout == Layout::ptp)
+    for (const auto &ip : one_of_each_gateway(result))
+      addresses.push_back(*ip.gateway);
+  return addresses;
+}
+
 RtnlBatch plan_direct_host(const DirectConfig &config, const PodLink &link, IfIndex host,
                            const AddResult &result) {
   RtnlBatch batch;
-  if (config.layout == Layout::ptp)
-    for (const auto &ip : one_of_each_gateway(result))
-      batch.add(kernel::AddAddress{.link = host,
-                                   .address = {*ip.gateway, ip.gateway->bits()},
-                                   .noprefixroute = !ip.gateway->is_v4()});
+  for (const auto &ip : host_addresses(config.layout, result))
+    batch.add(
+        kernel::AddAddress{.link = host, .address = {ip, ip.bits()}, .noprefixroute = !ip.is_v4()});
   const auto scope = config.layout == Layout::ptp ? RT_SCOPE_HOST : RT_SCOPE_LINK;
   for (const auto &ip : result.ips) {
     auto route = link_route(ip.address.ip, host, scope);

@@ -52,6 +52,9 @@ Outcome<std::vector<InterfaceAddress>> masqueraded_pods(const AddResult &from_ip
 /// In the host's namespace: the veth, born with its other end in `netns_fd`.
 kernel::RtnlBatch plan_direct_link(const DirectConfig &config, const PodLink &link, int netns_fd);
 
+/// What the host end holds: in layout ptp the gateways.
+std::vector<IpAddress> host_addresses(Layout layout, const AddResult &result);
+
 /// Then, when the index is known: gateways, the routes to the pod, and its neighbour entries, so
 /// that the first packet waits for no question. One sendmsg(2).
 kernel::RtnlBatch plan_direct_host(const DirectConfig &config, const PodLink &link,

@@ -1,7 +1,5 @@
 #include "cni/link_removal.hpp"
 
-#include "net/unique_fd.hpp"
-
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -38,16 +36,6 @@ struct Child {
 
 Error failed(const std::string &name) {
   return Error::from_errno(errno, "remove link \"" + name + "\"");
-}
-
-Result<UniqueFd> open_route_socket(unsigned groups) {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = groups;
-  if (!fd || ::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
-    return fail(Error::from_errno(errno, "open a rtnetlink socket"));
-  return fd;
 }
 
 /// 0 and errno ENODEV if there is none. Any socket answers.
@@ -148,6 +136,16 @@ Outcome<bool> wait_for_end(const std::string &name, int listener, unsigned index
 }
 
 } // namespace
+
+Result<UniqueFd> open_route_socket(unsigned groups) {
+  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = groups;
+  if (!fd || ::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
+    return fail(Error::from_errno(errno, "open a rtnetlink socket"));
+  return fd;
+}
 
 Outcome<bool> remove_link(const std::string &name) {
   SLUICE_TAKE(const UniqueFd listener, open_route_socket(RTMGRP_LINK));

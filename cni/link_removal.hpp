@@ -2,6 +2,7 @@
 // Removing a link without waiting for the kernel to forget it.
 
 #include "cni/protocol/error.hpp"
+#include "net/unique_fd.hpp"
 
 #include <string>
 
@@ -17,5 +18,9 @@ namespace sluice::cni {
 /// process that ends soon: the child is not waited for. Without a child (clone refused), we wait
 /// ourselves.
 Outcome<bool> remove_link(const std::string &name);
+
+/// A rtnetlink socket of the calling thread's namespace that gets the notifications of `groups`
+/// (RTMGRP_*).
+Result<UniqueFd> open_route_socket(unsigned groups);
 
 } // namespace sluice::cni

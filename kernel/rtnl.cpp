@@ -240,6 +240,17 @@ Result<IfIndex> RtnlSocket::read_index(const std::string &link) {
   return IfIndex(static_cast<std::uint32_t>(request.ifr_ifindex));
 }
 
+namespace {
+
+/// IFF_LOWER_UP is set with the carrier, IFF_RUNNING is what the link watcher makes of it. A link
+/// that it has not seen yet counts as running.
+bool is_settled(const ifinfomsg &link) {
+  constexpr unsigned kLowerUp = 1U << 16; // <linux/if.h> does not go with <net/if.h>
+  return (link.ifi_flags & IFF_RUNNING) != 0 && (link.ifi_flags & kLowerUp) != 0;
+}
+
+} // namespace
+
 void RtnlSocket::settle(const std::string &link) {
   ethtool_value question{ETHTOOL_GLINK, 0};
   ifreq request{};
@@ -263,9 +274,11 @@ Result<Rtnl::LinkWithAddresses> RtnlSocket::read_link_with_addresses(const std::
   SLUICE_TRY(impl_->socket.dump(
                  request, doing, [&] { both.addresses.clear(); },
                  [&](const nlmsghdr &message) {
-                   if (message.nlmsg_type == RTM_NEWLINK)
+                   if (message.nlmsg_type == RTM_NEWLINK) {
                      found = rtnl::decode_link(message);
-                   else if (auto address = rtnl::decode_address(message))
+                     both.settled =
+                         is_settled(*static_cast<const ifinfomsg *>(NLMSG_DATA(&message)));
+                   } else if (auto address = rtnl::decode_address(message))
                      both.addresses.push_back(*address);
                  },
                  &link_request),

@@ -247,6 +247,7 @@ public:
   struct LinkWithAddresses {
     Link link;
     std::vector<LinkAddress> addresses;
+    bool settled = false; ///< the link has its carrier, and `settle` would change nothing
   };
   virtual Result<LinkWithAddresses> read_link_with_addresses(const std::string &link);
   /// Of one link; the kernel looks at no other.
