@@ -38,4 +38,16 @@ Result<std::vector<Element>> Nft::elements(const TableId &table, const std::stri
   return std::move(collect.elements);
 }
 
+Result<std::optional<Element>> Nft::read_element(const TableId &table, const std::string &set,
+                                                 const Value &key) {
+  const auto all = elements(table, set);
+  if (!all && all.error().code() == Errc::not_found)
+    return std::optional<Element>();
+  SLUICE_TRY(all, "look an element up");
+  for (const auto &element : *all)
+    if (element.key == key)
+      return std::optional(element);
+  return std::optional<Element>();
+}
+
 } // namespace sluice::kernel::nft

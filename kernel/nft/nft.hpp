@@ -68,6 +68,10 @@ public:
   /// not_found if there is no such set.
   virtual Result<> read_elements(const TableId &table, const std::string &set,
                                  ElementSink &sink) = 0;
+  /// The one with this key, or nothing; nothing also if there is no such table or set. O(1) in the
+  /// kernel for all but interval sets.
+  virtual Result<std::optional<Element>> read_element(const TableId &table, const std::string &set,
+                                                      const Value &key);
   /// In the order in which they are evaluated within each chain.
   virtual Result<std::vector<RuleInfo>> read_rules(const TableId &table) = 0;
 

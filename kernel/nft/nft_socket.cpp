@@ -94,28 +94,41 @@ Result<std::optional<Ack>> first_error(Receiver &receiver, const Encoded &encode
 class Request {
 public:
   Request(std::uint16_t message, std::uint16_t flags, TableFamily family, std::uint32_t sequence) {
-    header_ = mnl_nlmsg_put_header(buffer_.data());
-    header_->nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
-    header_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
-    header_->nlmsg_seq = sequence;
-    auto *body = static_cast<nfgenmsg *>(mnl_nlmsg_put_extra_header(header_, sizeof(nfgenmsg)));
+    auto *header = mnl_nlmsg_put_header(buffer_.data());
+    header->nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
+    header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+    header->nlmsg_seq = sequence;
+    auto *body = static_cast<nfgenmsg *>(mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
     body->nfgen_family = static_cast<std::uint8_t>(family);
     body->version = NFNETLINK_V0;
   }
   Request &text(std::uint16_t type, const std::string &value) {
-    mnl_attr_put_strz(header_, type, value.c_str());
+    mnl_attr_put_strz(header(), type, value.c_str());
     return *this;
   }
-  std::uint32_t sequence() const { return header_->nlmsg_seq; }
+  /// An element list of one key.
+  Request &element(const Value &key) {
+    auto *list = mnl_attr_nest_start(header(), NFTA_SET_ELEM_LIST_ELEMENTS);
+    auto *one = mnl_attr_nest_start(header(), NFTA_LIST_ELEM);
+    auto *name = mnl_attr_nest_start(header(), NFTA_SET_ELEM_KEY);
+    mnl_attr_put(header(), NFTA_DATA_VALUE, key.size(), key.bytes().data());
+    for (auto *nest : {name, one, list})
+      mnl_attr_nest_end(header(), nest);
+    return *this;
+  }
+  std::uint32_t sequence() const { return header()->nlmsg_seq; }
   Result<> send(int fd) const {
-    if (::send(fd, header_, header_->nlmsg_len, 0) < 0)
+    if (::send(fd, buffer_.data(), header()->nlmsg_len, 0) < 0)
       return fail(Error::from_errno(errno, "ask nf_tables"));
     return {};
   }
 
 private:
+  // No pointer is kept: requests are copied.
+  nlmsghdr *header() { return reinterpret_cast<nlmsghdr *>(buffer_.data()); }
+  const nlmsghdr *header() const { return reinterpret_cast<const nlmsghdr *>(buffer_.data()); }
+
   alignas(nlmsghdr) std::array<std::uint8_t, 1024> buffer_{}; // two names of 256 bytes at most
-  nlmsghdr *header_;
 };
 
 enum class DumpEnd : std::uint8_t { complete, interrupted };
@@ -144,6 +157,13 @@ Result<DumpEnd> receive_dump(Receiver &receiver, std::uint32_t sequence, Each ea
   else if (ack.error != 0)
     return fail(Error::from_errno(ack.error, "nf_tables answered" + quoted_kernel_text(ack)));
   return interrupted ? DumpEnd::interrupted : DumpEnd::complete;
+}
+
+/// The answer to a question that is no dump.
+template <class Each>
+Result<> receive_answer(Receiver &receiver, std::uint32_t sequence, Each each) {
+  SLUICE_TRY(receive_dump(receiver, sequence, each), "look");
+  return {};
 }
 
 /// Repeats the dump until nobody committed in between. `restart` forgets what came.
@@ -305,6 +325,29 @@ Result<> NftSocket::read_elements(const TableId &table, const std::string &set, 
                  [&] { sink.begin(); }, [&](const nlmsghdr *m) { detail::elements_from(m, sink); }),
              "read set \"" + set + "\" of nft table \"" + table.str() + "\"");
   return {};
+}
+
+Result<std::optional<Element>> NftSocket::read_element(const TableId &table, const std::string &set,
+                                                       const Value &key) {
+  struct First final : ElementSink {
+    void begin() override { element.reset(); }
+    void take(Element &&taken) override { element = std::move(taken); }
+    std::optional<Element> element;
+  } found;
+  auto request = Request(NFT_MSG_GETSETELEM, 0, table.family, sequence_++)
+                     .text(NFTA_SET_ELEM_LIST_TABLE, table.name)
+                     .text(NFTA_SET_ELEM_LIST_SET, set)
+                     .element(key);
+  const auto doing =
+      "look an element up in set \"" + set + "\" of nft table \"" + table.str() + "\"";
+  SLUICE_TRY(request.send(fd_.get()), doing);
+  Receiver receiver(fd_.get());
+  SLUICE_TRY(
+      missing_is_empty(receive_answer(receiver, request.sequence(),
+                                      [&](const nlmsghdr *m) { detail::elements_from(m, found); }),
+                       "look"),
+      doing);
+  return std::move(found.element);
 }
 
 Result<std::vector<RuleInfo>> NftSocket::read_rules(const TableId &table) {

@@ -21,6 +21,8 @@ public:
   Result<std::vector<Chain>> read_chains(const TableId &table) override;
   Result<std::vector<SetInfo>> read_sets(const TableId &table) override;
   Result<> read_elements(const TableId &table, const std::string &set, ElementSink &sink) override;
+  Result<std::optional<Element>> read_element(const TableId &table, const std::string &set,
+                                              const Value &key) override;
   Result<std::vector<RuleInfo>> read_rules(const TableId &table) override;
 
   /// The netlink port of this socket: how a monitor knows whose change it sees.

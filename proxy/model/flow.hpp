@@ -20,6 +20,9 @@ struct Explanation {
   bool masquerade = false;
   std::string verdict;              ///< "translate", "reject", "drop", "none"
   std::vector<std::string> reasons; ///< in the order in which they were decided
+  /// A data plane's answer: the objects of the kernel that say so, as nft(8) and the like name
+  /// them.
+  std::vector<std::string> objects;
 };
 
 } // namespace sluice::proxy

@@ -29,6 +29,19 @@ bool changes_frontends(const NodeInfo &before, const NodeInfo &now) {
          before.masqueradeAll != now.masqueradeAll || before.nodeAddresses != now.nodeAddresses;
 }
 
+bool holds(const std::vector<IpAddress> &addresses, const IpAddress &ip) {
+  return std::find(addresses.begin(), addresses.end(), ip) != addresses.end();
+}
+
+/// "http 80/TCP, 443/TCP"
+std::string ports_text(const ServiceView &view) {
+  std::string text;
+  for (const auto &port : view.ports)
+    text += (text.empty() ? "" : ", ") + (port.name.empty() ? "" : port.name + " ") +
+            std::to_string(port.port.value) + "/" + std::string(name_of(port.protocol));
+  return text;
+}
+
 bool translates(const FrontendInfo &info) {
   return info.from_pod.backends.value != 0 || info.from_node.backends.value != 0 ||
          info.from_outside.backends.value != 0;
@@ -141,6 +154,44 @@ Explanation Model::explain(const Flow &flow) const {
   auto out = trace(builder_.table(), flow);
   if (out.frontend)
     explain_endpoints(flow, builder_.table().frontends.at(*out.frontend), out);
+  return out;
+}
+
+Findings Model::find_out(const Flow &flow) const {
+  const auto packet = trace(builder_.table(), flow);
+  if (!packet.frontend)
+    return find_without_frontend(flow);
+  const auto &name = builder_.table().frontends.at(*packet.frontend).service;
+  const kube::ObjectKey key{name.namespace_, name.name};
+  if (const auto *view = services_.find(key))
+    for (const auto &port : view->ports)
+      if (port.name == name.port && port.protocol == name.protocol)
+        return sluice::proxy::find_out(builder_.table(), flow, *view, port,
+                                       endpoints_.endpoints_of(key, port), topology_);
+  return find_without_frontend(flow);
+}
+
+Findings Model::find_without_frontend(const Flow &flow) const {
+  Findings out;
+  out.packet = trace(builder_.table(), flow);
+  out.source = source_class(builder_.table().node, flow);
+  for (const auto &[key, view] : services_.all()) {
+    const auto name = "\"" + key.str() + "\"";
+    if (view.clusterIP == flow.destination)
+      out.notes.push_back(flow.destination.str() + " is the clusterIP of Service " + name +
+                          ", whose ports are " + ports_text(view));
+    if (holds(view.proxiedIPs, flow.destination))
+      out.notes.push_back(flow.destination.str() + " is a load balancer address of Service " +
+                          name +
+                          " with ipMode Proxy: not captured, the packet goes to the load "
+                          "balancer itself");
+    for (const auto &port : view.ports)
+      if (port.nodePort == flow.destinationPort && port.protocol == flow.protocol &&
+          flow.destinationPort.value != 0)
+        out.notes.push_back(std::to_string(port.nodePort.value) + " is a nodePort of Service " +
+                            name + ", but nodePorts do not answer on " + flow.destination.str() +
+                            " (nodePortAddresses)");
+  }
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Everything that one IP family knows: Services, endpoints, the node, and the table made from them.
 
+#include "proxy/model/findings.hpp"
 #include "proxy/model/flow.hpp"
 #include "proxy/model/table_builder.hpp"
 
@@ -54,6 +55,11 @@ public:
 
   /// What the table does with a flow, and which endpoints are left out and why.
   Explanation explain(const Flow &flow) const;
+  /// The same with everything that led to it. Without a frontend O(Services).
+  Findings find_out(const Flow &flow) const;
+  const Topology &topology() const noexcept { return topology_; }
+  /// By namespace and name; nothing if it has no clusterIP of this family.
+  const ServiceView *service(const kube::ObjectKey &key) const { return services_.find(key); }
 
   /// The UDP frontends that a Service has in the table. O(that Service).
   std::vector<FlowTarget> flow_targets(const kube::ObjectKey &service) const;
@@ -77,6 +83,7 @@ private:
   each_frontend(const kube::ObjectKey &service, const ServiceView &view,
                 const ServicePortView &port,
                 const std::function<void(const Frontend &, const FrontendInfo &)> &visit) const;
+  Findings find_without_frontend(const Flow &flow) const;
   void explain_endpoints(const Flow &flow, const FrontendInfo &info, Explanation &out) const;
 
   Family family_;

@@ -40,10 +40,11 @@ std::vector<IpAddress> addresses(const std::vector<std::string> &texts, Family f
   return out;
 }
 
-std::vector<IpAddress> load_balancer_ips(const kube::Service &service, Family family) {
+/// Of mode VIP, or of the others.
+std::vector<IpAddress> load_balancer_ips(const kube::Service &service, Family family, bool vip) {
   std::vector<IpAddress> out;
   for (const auto &ingress : service.loadBalancerIngress)
-    if (ingress.ipMode.empty() || ingress.ipMode == "VIP")
+    if (vip == (ingress.ipMode.empty() || ingress.ipMode == "VIP"))
       if (const auto ip = parse_of(ingress.ip, family))
         out.push_back(*ip);
   return out;
@@ -105,7 +106,8 @@ std::optional<ServiceView> view_of(const kube::Service &service, Family family) 
   ServiceView view;
   view.clusterIP = *ip;
   view.externalIPs = addresses(service.externalIPs, family);
-  view.loadBalancerIPs = load_balancer_ips(service, family);
+  view.loadBalancerIPs = load_balancer_ips(service, family, true);
+  view.proxiedIPs = load_balancer_ips(service, family, false);
   view.sourceRanges = source_ranges(service, family);
   view.externalLocal = service.externalTrafficPolicy == kube::TrafficPolicy::Local &&
                        external_policy_counts(service);

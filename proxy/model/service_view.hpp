@@ -18,6 +18,7 @@ struct ServiceView {
   IpAddress clusterIP;
   std::vector<IpAddress> externalIPs;
   std::vector<IpAddress> loadBalancerIPs; ///< of status, ipMode VIP only
+  std::vector<IpAddress> proxiedIPs;      ///< of status, ipMode Proxy: not ours to capture
   std::vector<Cidr> sourceRanges;         ///< empty: no filter (also if a /0 is among them)
   bool externalLocal = false;             ///< externalTrafficPolicy Local, where it counts
   bool internalLocal = false;             ///< internalTrafficPolicy Local

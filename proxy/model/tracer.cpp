@@ -74,6 +74,28 @@ const TrafficPath &path_of(const FrontendInfo &info, SourceClass source) {
   return info.from_outside;
 }
 
+void explain_backends(const Table &table, const Flow &flow, const TrafficPath &path,
+                      Explanation &out) {
+  if (path.backends.value == 0) {
+    const bool drop = path.whenEmpty == WhenEmpty::drop;
+    out.verdict = drop ? "drop" : "reject";
+    out.reasons.push_back(drop ? "endpoints exist, but the traffic policy allows none here"
+                               : "no endpoint can serve");
+    return;
+  }
+  out.verdict = "translate";
+  out.backends = table.backendSets.at(path.backends);
+  out.masquerade = path.masquerade;
+  if (path.masquerade)
+    out.reasons.push_back("masqueraded: the answer must come back through this node");
+  else if (std::any_of(out.backends.begin(), out.backends.end(),
+                       [&](const Backend &backend) { return backend.address.ip == flow.source; }))
+    out.reasons.push_back("masqueraded if the endpoint picked is " + flow.source.str() +
+                          " itself (hairpin)");
+}
+
+} // namespace
+
 std::string words_of(SourceClass source) {
   switch (source) {
   case SourceClass::pod:
@@ -99,28 +121,6 @@ std::string words_of(FrontendKind kind) {
   }
   return "nodePort";
 }
-
-void explain_backends(const Table &table, const Flow &flow, const TrafficPath &path,
-                      Explanation &out) {
-  if (path.backends.value == 0) {
-    const bool drop = path.whenEmpty == WhenEmpty::drop;
-    out.verdict = drop ? "drop" : "reject";
-    out.reasons.push_back(drop ? "endpoints exist, but the traffic policy allows none here"
-                               : "no endpoint can serve");
-    return;
-  }
-  out.verdict = "translate";
-  out.backends = table.backendSets.at(path.backends);
-  out.masquerade = path.masquerade;
-  if (path.masquerade)
-    out.reasons.push_back("masqueraded: the answer must come back through this node");
-  else if (std::any_of(out.backends.begin(), out.backends.end(),
-                       [&](const Backend &backend) { return backend.address.ip == flow.source; }))
-    out.reasons.push_back("masqueraded if the endpoint picked is " + flow.source.str() +
-                          " itself (hairpin)");
-}
-
-} // namespace
 
 SourceClass source_class(const NodeInfo &node, const Flow &flow) {
   if (is_pod(node.localDetector, flow))

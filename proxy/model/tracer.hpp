@@ -11,6 +11,11 @@ enum class SourceClass : std::uint8_t { pod, node, outside };
 /// A flow without an input interface was sent by a process of this node.
 SourceClass source_class(const NodeInfo &node, const Flow &flow);
 
+/// "a pod of this node, as the local detector sees it"
+std::string words_of(SourceClass source);
+/// "clusterIP"
+std::string words_of(FrontendKind kind);
+
 /// Pure; O(log frontends + backends).
 Explanation trace(const Table &table, const Flow &flow);
 

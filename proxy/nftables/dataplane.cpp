@@ -1,6 +1,6 @@
 #include "proxy/nftables/dataplane.hpp"
-#include "proxy/model/tracer.hpp"
 #include "proxy/nftables/drift.hpp"
+#include "proxy/nftables/explain.hpp"
 #include "proxy/nftables/mirror.hpp"
 
 namespace sluice::proxy::nftables {
@@ -68,7 +68,7 @@ public:
   Result<Explanation> explain(const Flow &flow) override {
     if (!mirror_)
       return fail(Errc::invalid_input, "explain: start the data plane first");
-    return trace(mirror_->table(), flow);
+    return explain_from(*nft_, mirror_->id(), mirror_->table().node, flow);
   }
 
 private:

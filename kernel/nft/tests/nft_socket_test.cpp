@@ -281,6 +281,20 @@ TEST_F(kernel_nft_socket, a_missing_table_reads_as_empty_and_a_missing_set_is_an
   EXPECT_EQ(elements.error().code(), Errc::not_found) << elements.error().what();
 }
 
+TEST_F(kernel_nft_socket, one_element_is_looked_up_by_its_key) {
+  EXPECT_OK(nft_->commit(common_ground()));
+  const auto there = nft_->read_element(kTable, "numbers", key(1));
+  ASSERT_TRUE(there) << there.error().what();
+  ASSERT_TRUE(*there);
+  EXPECT_EQ((*there)->data, key(10));
+  for (const auto *set : {"numbers", "nowhere"}) {
+    const auto none = nft_->read_element(kTable, set, key(2));
+    ASSERT_TRUE(none) << none.error().what();
+    EXPECT_FALSE(*none);
+  }
+  EXPECT_EQ((*nft_->read_element(kTable, "verdicts", key(10)))->verdict->chain, "target");
+}
+
 TEST_F(kernel_nft_socket, a_dump_survives_commits_of_others_in_between) {
   Batch batch(kTable);
   batch.create_table().add(Set{.name = "many", .key = {Type::mark}});

@@ -366,8 +366,12 @@ TEST(proxy_nftables_plan, explains_from_what_it_programmed) {
                                                .inInterface = "veth0"});
   ASSERT_TRUE(explained) << explained.error().what();
   EXPECT_EQ(explained->verdict, "translate");
-  EXPECT_EQ(explained->backends, table.backendSets.at(BackendSetId(1)));
+  ASSERT_EQ(explained->backends.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(explained->backends[i].address, table.backendSets.at(BackendSetId(1))[i].address);
   EXPECT_FALSE(explained->masquerade);
+  EXPECT_EQ(explained->objects.front(),
+            "element ip sluice-proxy frontends { 10.96.0.1 . TCP . 80 }");
 }
 
 } // namespace
