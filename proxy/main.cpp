@@ -18,6 +18,7 @@
 #include "proxy/nftables/dataplane.hpp"
 #include "proxy/ops_servers.hpp"
 #include "proxy/process.hpp"
+#include "proxy/retry.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -296,13 +297,25 @@ private:
     };
     SLUICE_ASSIGN(servers_, OpsServers::start(options_, health_, metrics_, clock_, cannot_listen),
                   "serve");
-    if (!options_.own.controlSocket.empty()) {
-      SLUICE_ASSIGN(control_,
-                    kube::daemon::ControlServer::start(
-                        options_.own.controlSocket,
-                        control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion})),
-                    "open the control socket");
-    }
+    return options_.own.controlSocket.empty() ? Result<>{} : open_control();
+  }
+
+  /// In an upgrade that overlaps, the one that still runs has the socket.
+  Result<> open_control() {
+    auto opened = try_open_control();
+    if (opened || opened.error().code() != Errc::already_exists)
+      return opened;
+    log_warning("no control socket; trying again every 5 s", {{"error", opened.error()}});
+    control_retry_.emplace([this] { return try_open_control().has_value(); });
+    return {};
+  }
+
+  Result<> try_open_control() {
+    SLUICE_ASSIGN(control_,
+                  kube::daemon::ControlServer::start(
+                      options_.own.controlSocket,
+                      control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion})),
+                  "open the control socket");
     return {};
   }
 
@@ -326,7 +339,8 @@ private:
   }
 
   void watch_api() {
-    services_ = informer<kube::Service>({"", "!service.kubernetes.io/service-proxy-name", ""});
+    services_ = informer<kube::Service>(
+        {"", "!service.kubernetes.io/service-proxy-name", "spec.clusterIP!=None"});
     slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""});
     nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
     service_cidrs_ = informer<kube::ServiceCIDR>({}, service_cidr_options());
@@ -362,6 +376,7 @@ private:
   std::unique_ptr<Runner> runner_;
   std::unique_ptr<OpsServers> servers_;
   std::unique_ptr<kube::daemon::ControlServer> control_;
+  std::optional<Retry> control_retry_;
   std::unique_ptr<KernelWatcher> watcher_;
   std::unique_ptr<AddressWatcher> addresses_;
   std::unique_ptr<kube::daemon::SignalListener> signals_;

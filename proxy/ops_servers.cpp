@@ -3,8 +3,8 @@
 #include "kernel/sysctl.hpp"
 #include "kube/daemon/log.hpp"
 #include "kube/http/server.hpp"
+#include "proxy/retry.hpp"
 
-#include <condition_variable>
 #include <tuple>
 
 namespace sluice::proxy {
@@ -66,36 +66,13 @@ private:
 
 struct OpsServers::Impl {
   std::vector<Listener> listeners;
-  std::mutex mutex; ///< guards `stopping`
-  std::condition_variable wake;
-  bool stopping = false;
-  std::thread retry;
-
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex);
-      stopping = true;
-    }
-    wake.notify_all();
-    if (retry.joinable())
-      retry.join();
-  }
+  std::optional<Retry> retry; ///< last: it uses `listeners`
 
   bool try_all() {
     bool all = true;
     for (auto &listener : listeners)
       all = (listener.listening() || listener.listen()) && all;
     return all;
-  }
-
-  void keep_trying() {
-    std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, std::chrono::seconds(5), [this] { return stopping; })) {
-      lock.unlock();
-      if (try_all())
-        return kube::daemon::log_info("listening for health and metrics");
-      lock.lock();
-    }
   }
 
   Result<> start(bool hard_fail, const CannotListen &cannot_listen) {
@@ -109,7 +86,12 @@ struct OpsServers::Impl {
       }
     if (!std::all_of(listeners.begin(), listeners.end(),
                      [](const Listener &listener) { return listener.listening(); }))
-      retry = std::thread([this] { keep_trying(); });
+      retry.emplace([this] {
+        const bool all = try_all();
+        if (all)
+          kube::daemon::log_info("listening for health and metrics");
+        return all;
+      });
     return {};
   }
 };

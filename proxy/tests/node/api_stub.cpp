@@ -67,6 +67,20 @@ void ApiStub::remove(const std::string &plural, const std::string &namespace_,
   publish(plural, "DELETED", object.dump());
 }
 
+std::vector<json> ApiStub::created(const std::string &plural) {
+  const std::lock_guard lock(mutex_);
+  std::vector<json> out;
+  for (const auto &[kind, text] : created_)
+    if (kind == plural)
+      out.push_back(json::parse(text));
+  return out;
+}
+
+void ApiStub::lack(const std::string &plural) {
+  const std::lock_guard lock(mutex_);
+  lacking_.insert(plural);
+}
+
 void ApiStub::go_away() {
   {
     const std::lock_guard lock(mutex_);
@@ -94,6 +108,12 @@ void ApiStub::answer(const std::shared_ptr<kube::http::Exchange> &exchange) {
   const auto &request = exchange->request();
   const auto plural = request.path.substr(request.path.rfind('/') + 1);
   const std::lock_guard lock(mutex_);
+  if (lacking_.count(plural) != 0)
+    return exchange->reply(reply(404, "404 page not found\n"));
+  if (request.method == "POST") {
+    created_.emplace_back(plural, request.body);
+    return exchange->reply(reply(201, request.body));
+  }
   if (request.parameter("watch").empty())
     return list(plural, *exchange);
   if (!request.parameter("sendInitialEvents").empty())

@@ -7,6 +7,7 @@
 
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 
 namespace sluice::proxy::test {
 
@@ -22,6 +23,11 @@ public:
   /// `plural`: "services". The object carries metadata.namespace and metadata.name.
   void put(const std::string &plural, nlohmann::json object);
   void remove(const std::string &plural, const std::string &namespace_, const std::string &name);
+
+  /// What was created by others, oldest first.
+  std::vector<nlohmann::json> created(const std::string &plural);
+  /// Answers 404 for this kind, as an API server that does not know it.
+  void lack(const std::string &plural);
 
   /// Goes away: nobody listens, streams are cut. The objects stay.
   void go_away();
@@ -50,6 +56,8 @@ private:
   std::map<std::pair<std::string, std::string>, std::string> objects_; ///< (plural, key) -> JSON
   std::vector<Event> events_;
   std::vector<Watcher> watchers_;
+  std::vector<std::pair<std::string, std::string>> created_; ///< (plural, JSON)
+  std::set<std::string> lacking_;
   std::unique_ptr<kube::http::Server> server_;
 };
 

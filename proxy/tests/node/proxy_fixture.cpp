@@ -110,13 +110,17 @@ kernel::SpawnOptions SluiceProxy::command(std::vector<std::string> more) {
   return options;
 }
 
-void SluiceProxy::start_proxy(std::vector<std::string> more) {
+void SluiceProxy::launch_proxy(std::vector<std::string> more) {
   UniqueFd out(::open(log_file().c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
   auto options = command(std::move(more));
   options.stdout_fd = options.stderr_fd = out.get();
   auto child = kernel::spawn(options);
   ASSERT_TRUE(child) << child.error().what();
   proxy_ = std::move(*child);
+}
+
+void SluiceProxy::start_proxy(std::vector<std::string> more) {
+  launch_proxy(std::move(more));
   ASSERT_TRUE(eventually([this] { return in_step(); })) << log();
 }
 

@@ -28,6 +28,8 @@ protected:
   /// The pods that serve, by number.
   void endpoints(const std::vector<unsigned> &pods);
   kernel::SpawnOptions command(std::vector<std::string> more);
+  /// Starts it and does not wait.
+  void launch_proxy(std::vector<std::string> more = {});
   /// Returns when its rules are in the kernel.
   void start_proxy(std::vector<std::string> more = {});
   bool in_step();
