@@ -102,8 +102,23 @@ scenario a client that keeps its port, and another target port
   13.04 from 41007 X->n1:30053/UDP  {L:5454} M
 
 scenario which flows are removed
-  13.05,13.06,13.07,13.08,13.09 later comes with issue 4, point 3
-  13.16,13.17,13.18,13.19,13.20 later comes with issue 4, point 3
+  13.05 elsewhere proxy/tests/conntrack_cleanup_test.cpp c13_05_flows_to_what_does_not_serve_are_stale_on_every_address
+  13.05 elsewhere proxy/tests/conntrack_cleanup_test.cpp c13_05_endpoints_that_serve_their_last_connections_keep_them
+  13.06,13.07,13.20 elsewhere proxy/tests/conntrack_cleanup_test.cpp c13_06_07_20_other_ports_and_protocols_are_left_alone
+  13.08 elsewhere proxy/tests/conntrack_cleanup_test.cpp c13_08_flows_older_than_the_rules_are_stale_once_there_are_endpoints
+  13.08 elsewhere proxy/tests/node/udp_flows_test.cpp a_flow_older_than_the_rules_is_translated_once_they_are_there
+  13.16,13.17 elsewhere proxy/tests/conntrack_cleanup_test.cpp c13_16_17_nothing_is_looked_for_if_nothing_can_be_stale
+  13.17,13.18 elsewhere proxy/tests/node/udp_flows_test.cpp flows_to_endpoints_that_stay_outlive_fifty_changes_and_a_restart
+
+scenario nodePort flows through each address of the node
+  # 13.19: as every scenario, it runs in IPv6 too
+  set U type=NodePort clusterIPs=CU ports=dns/UDP/53/30053
+  endpoints U L
+  13.09,13.19 from 41011 X->N2:30053/UDP  {L:53} M
+  13.09,13.19 from 41012 X->n1:30053/UDP  {L:53} M
+  endpoints U R
+  13.09,13.19 from 41011 X->N2:30053/UDP  {R:53} M
+  13.09,13.19 from 41012 X->n1:30053/UDP  {R:53} M
 
 # ---- G.14 edges
 
@@ -137,11 +152,7 @@ scenario established connections outlive what happens
   14.16 resets P->C                 {L,L2} nm
 
 scenario segments out of the window
-  endpoints S L
-  14.10 open k P->C                 {L} nm
-  14.10 stray k
-  14.10 goes-on k
-  14.11 later no mode has a rule against INVALID packets; the sysctl comes with the flags (issue 4, point 5)
+  14.10,14.11 later no mode has a rule against INVALID packets; the sysctl that spares connections comes with the flags (issue 4, point 5)
 
 scenario the proxy's sysctls
   14.14 later comes with the flags (issue 4, point 5)
@@ -149,7 +160,12 @@ scenario the proxy's sysctls
 # ---- G.15 health endpoints
 
 scenario health endpoints
-  15.01,15.02,15.05,15.07,15.09,15.10,15.11,15.12 later comes with issue 4, point 4
+  15.01,15.02 elsewhere proxy/tests/health_ports_test.cpp the_answer_is_kube_proxys
+  15.05 elsewhere proxy/tests/health_ports_test.cpp ready_local_addresses_count_once
+  15.07 elsewhere proxy/tests/health_ports_test.cpp they_come_and_go_with_their_services
+  15.09 elsewhere proxy/tests/health_ports_test.cpp any_method_and_path_get_the_answer
+  15.10,15.11 elsewhere proxy/tests/health_ports_test.cpp it_follows_the_addresses_of_node_ports
+  15.12 elsewhere proxy/tests/health_ports_test.cpp only_load_balancers_with_policy_local_have_a_port
   15.13 elsewhere proxy/tests/node/sluice_proxy_test.cpp health_metrics_and_explanations_are_there
   15.14,15.15,15.16 later comes with issue 4, point 4
   15.18 elsewhere proxy/tests/runner_test.cpp a_family_that_cannot_be_synced_turns_unhealthy_and_says_which
@@ -207,7 +223,7 @@ scenario one family changes
 # ---- G.18 metrics
 
 scenario metrics
-  18.01,18.02 later comes with issue 4, point 4
+  18.01,18.02 elsewhere proxy/tests/health_ports_test.cpp c18_01_02_gaps_of_policy_local_are_counted_by_policy
   18.04 elsewhere proxy/tests/runner_test.cpp each_trigger_time_after_our_start_is_observed_once
   18.05 later comes with issue 4, point 4
 )"};

@@ -1,0 +1,22 @@
+#pragma once
+// The data planes that the cases run against, by name.
+
+#include "kernel/netns.hpp"
+#include "proxy/dataplane.hpp"
+
+#include <functional>
+
+namespace sluice::integration::packets {
+
+struct Plane {
+  std::string name;
+  /// Makes the data plane of one family, for the packets of `node`, which outlives it.
+  std::function<Result<std::unique_ptr<proxy::Dataplane>>(Family, const kernel::NetNs &node)> make;
+  /// Names under which the table of cases may speak of it, beside "packets".
+  std::vector<std::string> names;
+};
+
+/// Those that this program has; `SLUICE_PLANES` (comma-separated names) chooses among them.
+std::vector<Plane> planes();
+
+} // namespace sluice::integration::packets
