@@ -261,10 +261,12 @@ private:
     const auto &metrics = proxy_metrics_.of(outcome.family);
     metrics.flow_cleanup.observe(std::chrono::duration<double>(outcome.took).count());
     metrics.flows_deleted.add(static_cast<double>(outcome.removed));
-    if (outcome.error)
+    if (!outcome.error)
+      cleanup_fails_.erase(outcome.family);
+    else if (cleanup_fails_.insert(outcome.family).second)
       log_warning("cannot clean up UDP flows; trying again",
                   {{"family", name_of(outcome.family)}, {"error", *outcome.error}});
-    else if (outcome.removed > 0)
+    if (outcome.removed > 0)
       log_info("stale UDP flows are removed",
                {{"family", name_of(outcome.family)}, {"flows", outcome.removed}});
   }
@@ -371,6 +373,7 @@ private:
   std::size_t shown_ = 0; ///< tables of --dry-run
   std::unique_ptr<kube::ApiClient> client_;
   std::unique_ptr<EventRecorder> events_;
+  std::set<Family> cleanup_fails_; ///< said once
   std::unique_ptr<FlowCleaner> flow_cleaner_;
   std::unique_ptr<HealthPorts> health_ports_;
   std::unique_ptr<Runner> runner_;

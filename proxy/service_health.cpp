@@ -10,26 +10,38 @@ std::vector<IpAddress> where_to_listen(const NodeInfo &node, Family family) {
   return {IpAddress::from_bytes({zeros.data(), family == Family::ipv4 ? 4U : 16U})};
 }
 
+std::vector<kube::ObjectKey> keys_of(const std::map<kube::ObjectKey, ServiceHealth> &services) {
+  std::vector<kube::ObjectKey> keys;
+  for (const auto &[key, health] : services)
+    keys.push_back(key);
+  return keys;
+}
+
 } // namespace
 
 std::optional<HealthPortsWanted>
 HealthPortsTracker::update(const Model &model, const std::set<kube::ObjectKey> *changed) {
-  auto now = changed ? wanted_ : HealthPortsWanted{};
-  now.family = model.family();
-  now.addresses = where_to_listen(model.table().node, now.family);
+  bool differs = false;
+  const auto replace = [&](auto &held, auto now) {
+    differs = differs || held != now;
+    held = std::move(now);
+  };
   const auto look_at = [&](const kube::ObjectKey &service) {
     if (const auto health = model.service_health(service))
-      now.services.insert_or_assign(service, *health);
+      replace(wanted_.services[service], *health);
     else
-      now.services.erase(service);
+      differs = wanted_.services.erase(service) != 0 || differs;
   };
-  if (changed)
+  wanted_.family = model.family();
+  replace(wanted_.addresses, where_to_listen(model.table().node, model.family()));
+  if (changed) {
     std::for_each(changed->begin(), changed->end(), look_at);
-  else
+  } else {
+    for (const auto &service : keys_of(wanted_.services)) // those that are gone as well
+      look_at(service);
     model.each_service([&](const kube::ObjectKey &key, const ServiceView &) { look_at(key); });
-  if (now == wanted_)
-    return std::nullopt;
-  return wanted_ = std::move(now);
+  }
+  return differs ? std::optional(wanted_) : std::nullopt;
 }
 
 const LocalGaps &LocalGapTracker::update(const Model &model,

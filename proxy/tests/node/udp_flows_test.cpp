@@ -139,5 +139,58 @@ TEST_F(UdpFlows, flows_of_others_stay) {
   EXPECT_EQ(flows("dst=10.244.2.2").size(), 1U) << "the direct one";
 }
 
+/// default/web with a nodePort for UDP and a load balancer's address.
+nlohmann::json exposed() {
+  auto object = service();
+  object["spec"]["type"] = "LoadBalancer";
+  object["spec"]["ports"][1]["nodePort"] = 30053;
+  object["status"]["loadBalancer"]["ingress"] = {{{"ip", "203.0.113.10"}}};
+  return object;
+}
+
+TEST_F(UdpFlows, c13_02_09_node_ports_and_load_balancer_addresses_follow_too) {
+  api_->put("services", exposed());
+  endpoints({2});
+  start_proxy({"--nodeport-addresses=0.0.0.0/0"});
+  std::vector<TestClient> clients;
+  for (const auto *to : {"10.244.1.1:30053", "192.0.2.1:30053", "203.0.113.10:53"})
+    clients.push_back(client(SocketAddress::parse(to).value()));
+  for (auto &one : clients)
+    ASSERT_TRUE(eventually([&] { return who(one) == "pod2"; }));
+  endpoints({3});
+  for (auto &one : clients)
+    EXPECT_TRUE(eventually([&] { return who(one) == "pod3"; }));
+}
+
+TEST_F(UdpFlows, c13_02_a_service_for_this_node_alone_follows_too) {
+  auto object = service();
+  object["spec"]["internalTrafficPolicy"] = "Local";
+  api_->put("services", object);
+  endpoints({2});
+  start_proxy();
+  auto one = client(kUdp4);
+  ASSERT_EQ(who(one), "pod2");
+  endpoints({3});
+  EXPECT_TRUE(eventually([&] { return who(one) == "pod3"; }));
+}
+
+TEST_F(UdpFlows, a_node_port_flow_that_somebody_else_translated_stays) {
+  // What a container engine does: a port of the node to a container of its own.
+  nft({"add table ip engine; add chain ip engine p { type nat hook prerouting priority -110; }; "
+       "add rule ip engine p udp dport 30053 dnat to 10.244.3.2:8080"});
+  api_->put("services", exposed());
+  endpoints({2});
+  start_proxy();
+  auto foreign = client(SocketAddress::parse("10.244.1.1:30053").value());
+  ASSERT_EQ(who(foreign), "pod3");
+  endpoints({});
+  auto kept = client(kUdp4);
+  EXPECT_TRUE(eventually([&] {
+    const auto answer = kept.ask();
+    return !answer && answer.error().sys() == ECONNREFUSED;
+  })) << "the change is in the kernel";
+  EXPECT_EQ(flows("src=10.244.3.2").size(), 1U);
+}
+
 } // namespace
 } // namespace sluice::proxy::test
