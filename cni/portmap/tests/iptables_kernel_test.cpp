@@ -263,6 +263,12 @@ TEST_F(cni_portmap_iptables, many_at_once_lose_no_rule_and_leave_none) {
   EXPECT_EQ(node.on_host("iptables-save -t nat | grep -c -e --to-destination"), "8\n");
   EXPECT_EQ(node.on_host("iptables-save -t nat | grep -c -e '-j CNI-HOSTPORT-DNAT'"), "2\n");
   run_all(Command::check);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kPods; ++i)
+    threads.emplace_back([&] { EXPECT_EQ(node.del("m0").output, ""); });
+  for (auto &thread : threads)
+    thread.join();
+  EXPECT_EQ(node.on_host("iptables-save -t nat | grep -c -e --to-destination"), "7\n");
   run_all(Command::del);
   EXPECT_EQ(rules("CNI-DN-"), "");
 }
