@@ -89,7 +89,8 @@ TokenBucket token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits) {
 
 bool same_in_kernel(const TokenBucket &wanted, const TokenBucket &kernel) {
   return wanted.rate_bytes == kernel.rate_bytes && wanted.limit_bytes == kernel.limit_bytes &&
-         std::min(wanted.buffer_ticks, kMaxKernelTicks) == kernel.buffer_ticks;
+         (kernel.buffer_ticks == wanted.buffer_ticks ||
+          kernel.buffer_ticks == std::min(wanted.buffer_ticks, kMaxKernelTicks));
 }
 
 Outcome<BandwidthConfig> parse_bandwidth_config(const NetworkConfig &config) {

@@ -37,7 +37,7 @@ Outcome<BandwidthConfig> parse_bandwidth_config(const NetworkConfig &config);
 
 /// `rate_bits` at least 8, `burst_bits` less than 8 * (2^32 - 1).
 TokenBucket token_bucket(std::uint64_t rate_bits, std::uint64_t burst_bits);
-/// The kernel keeps no burst longer than 2^32 ns.
+/// Many a kernel keeps no burst longer than 2^32 ns; others do (Linux 6.18 with 274 s).
 bool same_in_kernel(const TokenBucket &wanted, const TokenBucket &kernel);
 
 /// The device that a container's outgoing packets are sent through to be slowed down: "bwp" and 12

@@ -134,6 +134,10 @@ Outcome<AddResult> attach_to_bridge(const Request &request, const BridgeConfig &
   if (config.is_gateway)
     SLUICE_PASS(forward_packets(addresses, "isGateway"));
   const auto link = name_links(request, config.mac, addresses);
+  // Its last port has left: what the kernel has not noted of that yet must not take away the
+  // neighbours that are made now.
+  if (!observed.settled)
+    rtnl.settle(config.bridge);
   SLUICE_PASS(create_host_link(
       rtnl, plan_host_link(config, link, bridge, gateway.index, namespaces.pod.fd(), addresses),
       link));

@@ -37,7 +37,7 @@ std::optional<IpAddress> gateway_of(const AddResult &result, Family family) {
 
 void complete_routes(AddResult &result) {
   for (auto &route : result.routes)
-    if (!route.gateway)
+    if (!route.gateway && route.scope.value_or(RT_SCOPE_UNIVERSE) < RT_SCOPE_LINK)
       route.gateway = gateway_of(result, route.destination.family());
 }
 

@@ -17,6 +17,17 @@ std::string backup_name(const Attachment &attachment) {
   return attachment.container_id + "_" + attachment.ifname + ".json";
 }
 
+/// The reference plugin's record does not say whose it is; one member more does, for GC.
+std::string backup_of(const std::string &network, const LinkTuning &saved) {
+  auto text = backup_text(saved);
+  text.insert(1, "\"network\":\"" + network + (text == "{}" ? "\"" : "\","));
+  return text;
+}
+
+bool is_of_network(const std::string &backup, const std::string &network) {
+  return backup.find("\"network\":\"" + network + "\"") != std::string::npos;
+}
+
 /// Without the file everything below net is allowed.
 Outcome<> obey_allowlist(const TuningConfig &config) {
   if (config.sysctls.empty())
@@ -47,21 +58,23 @@ Outcome<> set_link(const LinkTuning &tuning, const std::string &ifname) {
 }
 
 /// In the container's namespace. Returns what undoes it, which is in the backup already.
-Outcome<LinkTuning> save_link(const TuningConfig &config, const Attachment &attachment) {
+Outcome<LinkTuning> save_link(const TuningConfig &config, const std::string &network,
+                              const Attachment &attachment) {
   if (config.link.empty())
     return LinkTuning{};
   SLUICE_TAKE(auto rtnl, RtnlSocket::open());
   SLUICE_TAKE(const auto link, rtnl.read_link(attachment.ifname));
   auto saved = saved_attributes(config.link, link);
-  SLUICE_TRY(save_state(config.data_dir, backup_name(attachment), backup_text(saved)),
+  SLUICE_TRY(save_state(config.data_dir, backup_name(attachment), backup_of(network, saved)),
              "save the interface's attributes");
   return saved;
 }
 
-Outcome<> tune(const TuningConfig &config, const Attachment &attachment) {
+Outcome<> tune(const TuningConfig &config, const std::string &network,
+               const Attachment &attachment) {
   for (const auto &setting : config.sysctls)
     SLUICE_TRY(kernel::Sysctl().write(setting.path, setting.value), "sysctl " + setting.key);
-  SLUICE_TAKE(const auto saved, save_link(config, attachment));
+  SLUICE_TAKE(const auto saved, save_link(config, network, attachment));
   auto done = set_link(config.link, attachment.ifname);
   if (done)
     return {};
@@ -93,7 +106,7 @@ Outcome<AddResult> TuningPlugin::add(const Request &request) const {
                 "prevResult is missing: tuning comes after the plugin that makes the interface");
   SLUICE_PASS(obey_allowlist(config));
   SLUICE_TAKE(const auto namespaces, open_namespaces(request.environment));
-  SLUICE_PASS(namespaces.in_pod([&] { return tune(config, attachment); }));
+  SLUICE_PASS(namespaces.in_pod([&] { return tune(config, request.config.name, attachment); }));
   auto result = *request.config.previous;
   for (auto &interface : result.interfaces) {
     if (interface.name != attachment.ifname)
@@ -140,6 +153,19 @@ Outcome<> TuningPlugin::status(const Request &request) const {
   return {};
 }
 
-Outcome<> TuningPlugin::gc(const Request &) const { return {}; }
+Outcome<> TuningPlugin::gc(const Request &request) const {
+  const auto folder = tuning_data_dir(request.config);
+  std::set<std::string> valid;
+  for (const auto &attachment : *request.config.valid_attachments)
+    valid.insert(backup_name(attachment));
+  for (const auto &name : states_in(folder)) {
+    const auto file = folder + "/" + name;
+    const auto backup =
+        valid.count(name) == 0 ? read_state(file) : Outcome<std::optional<std::string>>();
+    if (backup && *backup && is_of_network(**backup, request.config.name))
+      SLUICE_PASS(remove_state(file));
+  }
+  return {};
+}
 
 } // namespace sluice::cni

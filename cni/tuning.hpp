@@ -16,7 +16,8 @@ public:
   Outcome<> del(const Request &request) const override;
   Outcome<> check(const Request &request) const override;
   Outcome<> status(const Request &request) const override;
-  /// Nothing: backups do not say to which network they belong, and are gone with the next boot.
+  /// Removes the backups of this network whose attachments are not valid; the reference plugin's,
+  /// which do not say to which network they belong, stay until the next boot.
   Outcome<> gc(const Request &request) const override;
 
 private:

@@ -39,7 +39,7 @@ TEST_F(cni_bridge, add_connects_a_dual_stack_pod) {
       "c1",
       "ip -j addr show eth0 | jq -c '.[0] | [.operstate, ([.addr_info[] | select(.scope == \"global\") | \"\\(.local)/\\(.prefixlen)\"] | sort)]'");
   EXPECT_EQ(pod, "[\"UP\",[\"10.77.0.2/24\",\"fd77::2/64\"]]\n");
-  EXPECT_FALSE(contains(driver.in_pod("c1", "ip -6 addr"), "tentative"));
+  EXPECT_FALSE(contains(driver.in_pod("c1", "ip -6 addr show scope global"), "tentative"));
   EXPECT_TRUE(contains(driver.in_pod("c1", "ip route"), "default via 10.77.0.1 dev eth0"));
   EXPECT_TRUE(contains(driver.in_pod("c1", "ip -6 route"), "default via fd77::1 dev eth0"));
   EXPECT_TRUE(contains(driver.on_host("ip -d link"), "hairpin on"));

@@ -106,7 +106,9 @@ TEST_F(cni_tuning, each_puts_back_what_the_other_changed) {
   EXPECT_EQ(link(), before);
 
   ASSERT_EQ(call(Command::add, all).exit_status, 0);
-  EXPECT_EQ(file_content(folder() + "/c1_eth0.json"), their_backup);
+  // And says to which network it belongs, for GC.
+  EXPECT_EQ(file_content(folder() + "/c1_eth0.json"),
+            R"({"network":"net",)" + their_backup.substr(1));
   EXPECT_EQ(theirs(Command::del).exit_status, 0);
   EXPECT_EQ(link(), before);
 }
