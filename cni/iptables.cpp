@@ -5,6 +5,7 @@
 #include "net/sha512.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace sluice::cni {
@@ -35,6 +36,18 @@ Outcome<std::string> program_of(Family family, Iptables kind, const std::string 
     return fail(Code::invalid_config, base + verb + " is not installed",
                 "install iptables, or set the back end to nftables");
   return found;
+}
+
+/// One of us at a time in this network namespace: released with the descriptor. The nf_tables kind
+/// of iptables-restore has no lock, and when it is overtaken it plans its commands again: "-N" of a
+/// chain that is there now is passed over then, and the rule that leads to it is made twice.
+/// Without a lock (an old kernel) it works as well as the reference plugins.
+UniqueFd lock_tables() {
+  UniqueFd fd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (fd)
+    while (::flock(fd.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
+  return fd;
 }
 
 /// /proc names the tables of legacy iptables; there is no such file while its module is not loaded.
@@ -78,6 +91,7 @@ Outcome<NatTable> read_nat(Family family, Iptables kind) {
 
 Outcome<> change_nat(Family family, Iptables kind, const std::string &doing, const NatPlan &plan) {
   SLUICE_TAKE(const auto program, program_of(family, kind, "-restore"));
+  const auto lock = lock_tables();
   std::string before;
   for (int attempt = 1;; ++attempt) {
     SLUICE_TAKE(const auto table, read_nat(family, kind));

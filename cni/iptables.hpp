@@ -25,8 +25,9 @@ Outcome<NatTable> read_nat(Family family, Iptables kind);
 
 /// Commands for iptables-restore, from what there is; empty: nothing to do.
 using NatPlan = std::function<std::vector<std::string>(const NatTable &)>;
-/// Reads, plans, applies, in one transaction; again when somebody was faster in between. Code 7 if
-/// the programs are missing, 100 with what iptables said.
+/// Reads, plans, applies, in one transaction; again when somebody was faster in between. Only one
+/// of our processes does so at a time in a namespace. Code 7 if the programs are missing, 100 with
+/// what iptables said.
 Outcome<> change_nat(Family family, Iptables kind, const std::string &doing, const NatPlan &plan);
 
 /// Removes the chains and what leads to them, wherever they are. Where iptables is not installed

@@ -159,7 +159,7 @@ void plan_shared(const NatTable &table, const PortmapConfig &config,
   for (const auto &rule : rules)
     if (!is_builtin(rule.chain))
       chains.insert(rule.chain);
-  // -N fails where the chain is there meanwhile, and all is planned again; ":CHAIN" would empty it.
+  // Where the chain is there meanwhile -N fails or does nothing; ":CHAIN" would empty it.
   for (const auto &chain : chains)
     if (!table.has_chain(chain))
       commands.push_back("-N " + chain);
