@@ -146,17 +146,20 @@ std::string sctp_init_seen_in(const kernel::NetNs &at, const kernel::NetNs &from
   const auto client = socket_in(from, Protocol::sctp, Family::ipv4);
   const auto packet = sctp_init(to.port);
   const auto address = sockaddr_of({to.ip, Port{}});
-  (void)::sendto(client.get(), packet.data(), packet.size(), 0,
-                 reinterpret_cast<const sockaddr *>(&address.storage), address.length);
-  sockaddr_storage source{};
-  socklen_t length = sizeof source;
-  std::array<std::uint8_t, 128> got{};
   constexpr std::ptrdiff_t kIpHeader = 20;
-  if (::recvfrom(server.get(), got.data(), got.size(), 0, reinterpret_cast<sockaddr *>(&source),
-                 &length) < kIpHeader + 12)
-    return "nothing";
-  return text_of(source) + " to port " +
-         std::to_string(got[kIpHeader + 2] << 8 | got[kIpHeader + 3]);
+  // Who has no answer after a second asks again (RFC 9260, T1-init).
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    (void)::sendto(client.get(), packet.data(), packet.size(), 0,
+                   reinterpret_cast<const sockaddr *>(&address.storage), address.length);
+    sockaddr_storage source{};
+    socklen_t length = sizeof source;
+    std::array<std::uint8_t, 128> got{};
+    if (::recvfrom(server.get(), got.data(), got.size(), 0, reinterpret_cast<sockaddr *>(&source),
+                   &length) >= kIpHeader + 12)
+      return text_of(source) + " to port " +
+             std::to_string(got[kIpHeader + 2] << 8 | got[kIpHeader + 3]);
+  }
+  return "nothing";
 }
 
 } // namespace sluice::cni
