@@ -1,12 +1,15 @@
-// ADD and DEL of one pod: ours against Debian's bridge + host-local, in one run, interleaved in
-// blocks whose order rotates, each contender in a host namespace of its own. Prints a markdown
-// table.
+// ADD and DEL of one pod: ours against the floor (floor.cpp) and the reference plugins, in one run,
+// interleaved in blocks whose order rotates, each contender in a host namespace of its own. Then 32
+// at a time. Prints markdown tables.
 #include "bench/cni/contender.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace sluice::bench {
@@ -15,6 +18,8 @@ namespace {
 constexpr int kBlocks = 10;
 constexpr int kPodsPerBlock = 20;
 constexpr int kWarmUp = 5;
+constexpr int kParallel = 32;
+constexpr int kParallelPods = 192;
 
 struct Samples {
   std::vector<double> add_us, del_us;
@@ -25,50 +30,143 @@ double quantile(std::vector<double> values, double q) {
   return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
 }
 
-void print_row(const char *verb, const std::string &name, const std::vector<double> &values,
-               double ours_p50) {
-  const double p50 = quantile(values, 0.5);
-  std::printf("| %s | %s | %.2f | %.2f | %.2f | %.1f |\n", verb, name.c_str(), p50 / 1000,
-              quantile(values, 0.9) / 1000, quantile(values, 0.99) / 1000, p50 / ours_p50);
+struct Peer {
+  std::string name, folder;
+};
+
+/// Debian's package; `./dev bench` puts the newest one below <build tree>/../build, if it can.
+std::vector<Peer> peers() {
+  std::vector<Peer> found = {{"Debian 1.1", "/usr/lib/cni"}};
+  const auto newer = own_folder() + "/../../build/newer-cni/usr/lib/cni";
+  if (::access((newer + "/bridge").c_str(), X_OK) == 0)
+    found.push_back({"newest (sid)", newer});
+  else
+    std::printf("The newest plugins are not in this table: they could not be fetched.\n\n");
+  return found;
 }
 
-void run_block(Contender &contender, int pods, Samples *samples) {
+const char *const kBridge = R"("bridge":"cni0","isDefaultGateway":true,"hairpinMode":true,)";
+
+std::vector<Kind> kinds() {
+  const auto ours = own_folder() + "/sluice";
+  const std::string bridge = kBridge, masquerade = bridge + R"("ipMasq":true,)";
+  const auto known = peers();
+  std::vector<Kind> all = {{"sluice", "bridge", ours, bridge},
+                           {"floor", "bridge", own_folder() + "/cni_floor", bridge}};
+  for (const auto &[name, folder] : known)
+    all.push_back({name, "bridge", folder + "/bridge", bridge});
+  all.push_back({"sluice, 250 pods there", "bridge", ours, bridge, false, 250});
+  all.push_back({"sluice", "ipMasq", ours, masquerade});
+  for (const auto &[name, folder] : known)
+    all.push_back({name, "ipMasq", folder + "/bridge", masquerade});
+  all.push_back({"sluice, 10000 foreign nft rules", "ipMasq", ours, masquerade, false, 0, 10'000});
+  all.push_back({"sluice", "dual stack", ours, bridge, true});
+  for (const auto &[name, folder] : known)
+    all.push_back({name, "dual stack", folder + "/bridge", bridge, true});
+  all.push_back({"sluice, mode routed", "no bridge", ours, R"("mode":"routed",)"});
+  for (const auto &[name, folder] : known)
+    all.push_back({name + ", ptp", "no bridge", folder + "/ptp", ""});
+  return all;
+}
+
+void run_block(const Contender &contender, int pods, Samples *samples) {
   for (int i = 0; i < pods; ++i) {
     const auto pod = kernel::NetNs::create().value();
-    const auto result = contender.add(pod);
-    const double del_us = contender.del(pod, result.output);
+    const auto added = contender.add(i, pod);
+    const auto removed = contender.del(i, pod, added.output);
     if (!samples)
       continue;
-    samples->add_us.push_back(result.microseconds);
-    samples->del_us.push_back(del_us);
+    samples->add_us.push_back(added.microseconds);
+    samples->del_us.push_back(removed.microseconds);
   }
 }
 
-int run(int blocks) {
-  std::vector<std::unique_ptr<Contender>> contenders;
-  for (const bool masquerade : {false, true})
-    for (const auto *kind : {"sluice", "debian"})
-      contenders.push_back(std::make_unique<Contender>(kind, masquerade));
+using Contenders = std::vector<std::unique_ptr<Contender>>;
+
+void print_table(const char *verb, const Contenders &contenders,
+                 const std::vector<std::vector<double>> &values) {
+  double ours = 0;
+  std::string group;
+  for (std::size_t i = 0; i < contenders.size(); ++i) {
+    const double p50 = quantile(values[i], 0.5);
+    const auto &kind = contenders[i]->kind();
+    if (kind.group != group)
+      ours = p50;
+    group = kind.group;
+    std::printf("| %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.3f |\n", verb, group.c_str(),
+                kind.name.c_str(), p50 / 1000, quantile(values[i], 0.9) / 1000,
+                quantile(values[i], 0.99) / 1000, p50 / ours, ours / p50);
+  }
+}
+
+void measure_one_by_one(const Contenders &contenders, int blocks) {
   std::vector<Samples> samples(contenders.size());
-  for (auto &contender : contenders)
+  for (const auto &contender : contenders)
     run_block(*contender, kWarmUp, nullptr);
   for (int block = 0; block < blocks; ++block)
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const auto turn = (i + static_cast<std::size_t>(block)) % contenders.size();
       run_block(*contenders[turn], kPodsPerBlock, &samples[turn]);
     }
+  std::vector<std::vector<double>> adds, dels;
+  for (const auto &sample : samples) {
+    adds.push_back(sample.add_us);
+    dels.push_back(sample.del_us);
+  }
   std::printf("%d pods each, in %d blocks of %d, order rotated; milliseconds.\n\n",
               blocks * kPodsPerBlock, blocks, kPodsPerBlock);
-  std::printf("| verb | plugin | p50 | p90 | p99 | p50 / ours |\n|---|---|---|---|---|---|\n");
-  for (std::size_t i = 0; i < contenders.size(); ++i)
-    print_row("ADD", contenders[i]->name(), samples[i].add_us,
-              quantile(samples[i - i % 2].add_us, 0.5));
-  for (std::size_t i = 0; i < contenders.size(); ++i)
-    print_row("DEL", contenders[i]->name(), samples[i].del_us,
-              quantile(samples[i - i % 2].del_us, 0.5));
+  std::printf("| verb | group | plugin | p50 | p90 | p99 | p50 / ours | ours / p50 |\n"
+              "|---|---|---|---|---|---|---|---|\n");
+  print_table("ADD", contenders, adds);
+  print_table("DEL", contenders, dels);
+}
+
+/// Calls `work` for 0 .. kParallelPods - 1, kParallel at a time; calls a second.
+template <class Work> double rate(Work work) {
+  std::atomic<int> next = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kParallel; ++i)
+      threads.emplace_back([&] {
+        for (int pod = next++; pod < kParallelPods; pod = next++)
+          work(static_cast<std::size_t>(pod));
+      });
+  }
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  return kParallelPods / taken.count();
+}
+
+void measure_parallel(const Contenders &contenders) {
+  std::printf("\n| %d at a time, %d pods | ADD/s | DEL/s |\n|---|---|---|\n", kParallel,
+              kParallelPods);
+  for (const auto &contender : contenders) {
+    const auto &kind = contender->kind();
+    if (kind.pods > 0 || kind.rules > 0 || (kind.group != "bridge" && kind.group != "ipMasq"))
+      continue;
+    std::vector<kernel::NetNs> pods;
+    for (int i = 0; i < kParallelPods; ++i)
+      pods.push_back(kernel::NetNs::create().value());
+    std::vector<std::string> results(pods.size());
+    const double adds = rate(
+        [&](std::size_t i) { results[i] = contender->add(static_cast<int>(i), pods[i]).output; });
+    const double dels = rate(
+        [&](std::size_t i) { (void)contender->del(static_cast<int>(i), pods[i], results[i]); });
+    std::printf("| %s, %s | %.0f | %.0f |\n", kind.group.c_str(), kind.name.c_str(), adds, dels);
+  }
+}
+
+int run(int blocks) {
+  Contenders contenders;
+  for (auto &kind : kinds())
+    contenders.push_back(std::make_unique<Contender>(std::move(kind)));
+  measure_one_by_one(contenders, blocks);
+  measure_parallel(contenders);
   std::printf("\n| ADD under strace | system calls | netlink messages sent |\n|---|---|---|\n");
-  for (auto &contender : contenders)
-    std::printf("| %s | %s |\n", contender->name().c_str(), contender->count_calls().c_str());
+  for (const auto &contender : contenders)
+    if (contender->kind().pods == 0 && contender->kind().rules == 0)
+      std::printf("| %s, %s | %s |\n", contender->kind().group.c_str(),
+                  contender->kind().name.c_str(), contender->count_calls().c_str());
   return 0;
 }
 

@@ -15,11 +15,6 @@ namespace {
   std::exit(1);
 }
 
-/// The programs lie beside this one: <build>/bin/bench/cni, <build>/bin/sluice.
-std::string own_folder() {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().string();
-}
-
 std::string make_folder() {
   char name[] = "/var/tmp/slc-bench-XXXXXX";
   const char *made = ::mkdtemp(name);
@@ -28,8 +23,12 @@ std::string make_folder() {
   return made;
 }
 
-constexpr const char *kContainer =
-    "5f1c0e5bd0f8a7d6c3b2a1908f7e6d5c4b3a29181716151413121110f0e0d0c0";
+/// Numbers first: the floor's link has the first ten characters in its name.
+std::string container_id(int id) {
+  char text[65];
+  std::snprintf(text, sizeof text, "%010x%054x", static_cast<unsigned>(id), 0);
+  return text;
+}
 
 std::size_t count_lines(const std::string &file, const std::string &part) {
   std::ifstream in(file);
@@ -41,18 +40,23 @@ std::size_t count_lines(const std::string &file, const std::string &part) {
 
 } // namespace
 
-Contender::Contender(const std::string &kind, bool masquerade)
-    : name_((kind == "sluice" ? "sluice" : "Debian bridge + host-local") +
-            std::string(masquerade ? " with ipMasq" : "")),
-      program_(kind == "sluice" ? own_folder() + "/sluice" : "/usr/lib/cni/bridge"),
-      folder_(make_folder()), host_(kernel::NetNs::create().value()) {
-  if (::access(program_.c_str(), X_OK) != 0)
-    give_up(program_ + " is missing");
-  config_ =
-      R"({"cniVersion":"1.0.0","name":"bench","type":"bridge","bridge":"cni0","isDefaultGateway":true,"hairpinMode":true,"ipMasq":)" +
-      std::string(masquerade ? "true" : "false") + R"(,"ipam":{"type":")" +
-      (kind == "sluice" ? "sluice-ipam" : "host-local") + R"(","dataDir":")" + folder_ +
-      R"(","ranges":[[{"subnet":"10.77.0.0/16"}]]}})";
+std::string own_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().string();
+}
+
+Contender::Contender(Kind kind)
+    : kind_(std::move(kind)), folder_(make_folder()), host_(kernel::NetNs::create().value()) {
+  if (::access(kind_.program.c_str(), X_OK) != 0)
+    give_up(kind_.program + " is missing");
+  const bool ours = kind_.program.ends_with("/sluice");
+  config_ = R"({"cniVersion":"1.0.0","name":"bench","type":"bridge",)" + kind_.members +
+            R"("ipam":{"type":")" + (ours ? "sluice-ipam" : "host-local") + R"(","dataDir":")" +
+            folder_ + R"(","ranges":[[{"subnet":"10.77.0.0/16"}])" +
+            (kind_.dual_stack ? R"(,[{"subnet":"fd77::/64"}])" : "") + "]}}";
+  if (kind_.rules > 0)
+    add_rules();
+  for (int i = 0; i < kind_.pods; ++i)
+    add(i + 1'000'000, present_.emplace_back(kernel::NetNs::create().value()));
 }
 
 Contender::~Contender() {
@@ -60,17 +64,38 @@ Contender::~Contender() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-Contender::Added Contender::call(const std::string &program, cni::Command command,
-                                 const kernel::NetNs &pod, const std::string &config) {
+void Contender::add_rules() const {
+  const auto file = folder_ + "/rules.nft";
+  std::ofstream out(file);
+  out << "table ip foreign {\n chain c {\n";
+  for (int i = 0; i < kind_.rules; ++i)
+    out << "  ip daddr 10." << 100 + i / 65536 << "." << i / 256 % 256 << "." << i % 256
+        << " counter accept\n";
+  out << " }\n}\n";
+  out.close();
+  const auto loaded = host_.run([&]() -> Result<> {
+    const auto run =
+        cni::run_program("/usr/sbin/nft", {"-f", file}, {}, "", std::chrono::minutes(1));
+    if (!run || run->exit_status != 0)
+      return fail(Errc::io, "nft -f " + file);
+    return {};
+  });
+  if (!loaded)
+    give_up(loaded.error().what());
+}
+
+Contender::Done Contender::call(const std::string &program, cni::Command command, int id,
+                                const kernel::NetNs &pod, const std::string &config) const {
   const cni::Variables variables = {
       {"CNI_COMMAND", std::string(cni::name_of(command))},
-      {"CNI_CONTAINERID", kContainer},
+      {"CNI_CONTAINERID", container_id(id)},
       {"CNI_NETNS", "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(pod.fd())},
       {"CNI_IFNAME", "eth0"},
-      {"CNI_PATH", "/usr/lib/cni"},
+      {"CNI_PATH", std::filesystem::path(kind_.program).parent_path()},
       {"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=bench"},
+      {"FLOOR_DIR", folder_},
       {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
-  const auto done = host_.run([&]() -> Result<Added> {
+  const auto done = host_.run([&]() -> Result<Done> {
     const auto begin = std::chrono::steady_clock::now();
     auto run = cni::run_plugin(program, variables, config);
     const std::chrono::duration<double, std::micro> taken =
@@ -79,36 +104,36 @@ Contender::Added Contender::call(const std::string &program, cni::Command comman
       return fail(Errc::io, run.error().message());
     if (run->exit_status != 0)
       return fail(Errc::kernel, run->output);
-    return Added{taken.count(), std::move(run->output)};
+    return Done{taken.count(), std::move(run->output)};
   });
   if (!done)
-    give_up(name_ + ": " + std::string(cni::name_of(command)) + ": " + done.error().what());
+    give_up(kind_.name + ": " + std::string(cni::name_of(command)) + ": " + done.error().what());
   return *done;
 }
 
-Contender::Added Contender::add(const kernel::NetNs &pod) {
-  return call(program_, cni::Command::add, pod, config_);
+Contender::Done Contender::add(int id, const kernel::NetNs &pod) const {
+  return call(kind_.program, cni::Command::add, id, pod, config_);
 }
 
-double Contender::del(const kernel::NetNs &pod, const std::string &result) {
+Contender::Done Contender::del(int id, const kernel::NetNs &pod, const std::string &result) const {
   const auto config = config_.substr(0, config_.size() - 1) + ",\"prevResult\":" + result + "}";
-  return call(program_, cni::Command::del, pod, config).microseconds;
+  return call(kind_.program, cni::Command::del, id, pod, config);
 }
 
-std::string Contender::count_calls() {
+std::string Contender::count_calls() const {
   const std::string strace = "/usr/bin/strace";
   if (::access(strace.c_str(), X_OK) != 0)
     return "strace is not installed | -";
   // A script in between: a plugin is called without arguments.
   const auto script = folder_ + "/traced", log = folder_ + "/strace.log";
-  std::ofstream(script) << "#!/bin/sh\nexec " << strace << " -f -qq -o " << log << " " << program_
-                        << "\n";
+  std::ofstream(script) << "#!/bin/sh\nexec " << strace << " -f -qq -o " << log << " "
+                        << kind_.program << "\n";
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
   const auto pod = kernel::NetNs::create().value();
-  const auto added = call(script, cni::Command::add, pod, config_);
+  const auto added = call(script, cni::Command::add, 1, pod, config_);
   const auto calls = count_lines(log, "(");
   const auto sends = count_lines(log, "sendto(") + count_lines(log, "sendmsg(");
-  del(pod, added.output);
+  del(1, pod, added.output);
   return std::to_string(calls) + " | " + std::to_string(sends);
 }
 
