@@ -1,4 +1,5 @@
 #include "cli/command.hpp"
+#include "cli/proxy_mode.hpp"
 
 #include "kube/daemon/control_socket.hpp"
 #include "net/port.hpp"
@@ -37,7 +38,7 @@ Result<nlohmann::json> explain_request(const std::string &from, std::string to) 
 }
 
 struct Flags {
-  std::string socket = kSocket, from, to;
+  std::string socket = kSocket, from, to, mode;
 };
 
 } // namespace
@@ -54,6 +55,10 @@ void add_proxy(CLI::App &parent, Outcome &outcome) {
         ->callback([flags, verb, &outcome] {
           outcome = ask(flags->socket, {{"verb", verb}});
         });
+
+  auto *mode = proxy->add_subcommand("mode", "which data plane runs; or change to another one");
+  mode->add_option("MODE", flags->mode, "nftables, iptables, ipvs or ebpf");
+  mode->callback([flags, &outcome] { outcome = proxy_mode(flags->socket, flags->mode); });
 
   auto *explain =
       parent.add_subcommand("explain", "what becomes of a packet on this node, and why");

@@ -11,21 +11,6 @@ namespace {
 using nlohmann::json;
 using Answer = Result<json>;
 
-/// Runs `ask` on the loop's thread and waits for what it returns.
-Answer on_loop(Inbox &inbox, const Clock &clock, std::function<Answer(Runner &)> ask) {
-  // Shared: the loop may come to it after we have given up waiting.
-  auto promise = std::make_shared<std::promise<Answer>>();
-  auto answer = promise->get_future();
-  const bool taken = inbox.put(
-      {Call([promise, ask = std::move(ask)](Runner &runner) { promise->set_value(ask(runner)); }),
-       clock.now()});
-  if (!taken)
-    return fail(Errc::unavailable, "the proxy is stopping");
-  if (answer.wait_for(std::chrono::seconds(5)) != std::future_status::ready)
-    return fail(Errc::unavailable, "the proxy's loop is busy; try again");
-  return answer.get();
-}
-
 json family_status(FamilySync &sync) {
   const auto &model = sync.model();
   json out = {{"family", name_of(model.family())},
@@ -70,6 +55,20 @@ Answer explain(Runner &runner, const Flow &flow) {
 }
 
 } // namespace
+
+Answer on_loop(Inbox &inbox, const Clock &clock, std::function<Answer(Runner &)> ask) {
+  // Shared: the loop may come to it after we have given up waiting.
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = promise->get_future();
+  const bool taken = inbox.put(
+      {Call([promise, ask = std::move(ask)](Runner &runner) { promise->set_value(ask(runner)); }),
+       clock.now()});
+  if (!taken)
+    return fail(Errc::unavailable, "the proxy is stopping");
+  if (answer.wait_for(std::chrono::seconds(5)) != std::future_status::ready)
+    return fail(Errc::unavailable, "the proxy's loop is busy; try again");
+  return answer.get();
+}
 
 kube::daemon::ControlServer::Verbs control_verbs(Inbox &inbox, const Clock &clock,
                                                  DaemonInfo info) {

@@ -20,12 +20,20 @@ public:
   /// in one atomic step: established and new connections see no gap.
   virtual Result<> start(const Table &table) = 0;
   /// One atomic step, O(delta). After an error the kernel is as before and the next call must be
-  /// `start` (which reads the kernel back).
+  /// `start` (which reads the kernel back); but after Errc::busy, when somebody else is writing,
+  /// the delta is kept and goes out with the next `apply`, which may be one of an empty delta.
   virtual Result<> apply(const TableDelta &delta) = 0;
   /// Reads the kernel back and compares. O(table).
   virtual Result<Drift> verify(const Table &table) = 0;
   /// Leaves nothing of ours behind; nothing of others is touched. No error if nothing is there.
   virtual Result<> remove() = 0;
+  /// Another mode has taken over: takes no new connection any more, and keeps what open ones need.
+  /// True: none needs anything, nothing of ours is left. To be called again until then. Where
+  /// conntrack alone carries what is open, that is at once.
+  virtual Result<bool> drain() {
+    SLUICE_TRY(remove(), "drain");
+    return true;
+  }
   virtual Result<Explanation> explain(const Flow &flow) = 0;
 };
 

@@ -8,6 +8,8 @@ constexpr auto kFirstRetry = std::chrono::seconds(1);
 constexpr auto kVerifyInterval = std::chrono::seconds(1);
 /// The periodic read-back takes at most one part in so many of the time.
 constexpr int kAuditShare = 100;
+/// How soon to look again whether another program has finished writing.
+constexpr auto kBusyRetry = std::chrono::milliseconds(100);
 
 } // namespace
 
@@ -50,6 +52,7 @@ SyncOutcome FamilySync::start() {
   outcome.services = model_->sync().services.size();
   outcome.frontends = model_->table().frontends.size();
   outcome.backendSets = model_->table().backendSets.size();
+  waiting_for_.clear();
   if (auto started = dataplane_->start(model_->table()); !started)
     return failed(std::move(started.error()), began);
   needs_start_ = false;
@@ -62,18 +65,31 @@ SyncOutcome FamilySync::apply() {
   const auto began = clock_.now();
   auto change = model_->sync();
   SyncOutcome outcome{SyncOutcome::Kind::unchanged};
-  outcome.changed = std::move(change.services);
-  if (change.delta.empty()) {
+  outcome.changed = std::exchange(waiting_for_, {});
+  outcome.changed.merge(change.services);
+  if (change.delta.empty() && !unwritten_) {
     oldest_change_.reset();
     return outcome;
   }
-  if (auto applied = dataplane_->apply(change.delta); !applied)
+  if (auto applied = dataplane_->apply(change.delta); !applied) {
+    if (applied.error().code() == Errc::busy)
+      return waiting(std::move(outcome), began);
     return failed(std::move(applied.error()), began);
+  }
   outcome.kind = SyncOutcome::Kind::applied;
   outcome.services = outcome.changed.size();
   outcome.frontends = change.delta.setFrontends.size() + change.delta.removeFrontends.size();
   outcome.backendSets = change.delta.setBackends.size() + change.delta.removeBackends.size();
   return done(std::move(outcome), began);
+}
+
+SyncOutcome FamilySync::waiting(SyncOutcome outcome, Clock::time_point began) {
+  unwritten_ = true;
+  waiting_for_ = outcome.changed;
+  next_sync_ = clock_.now() + kBusyRetry;
+  outcome.kind = SyncOutcome::Kind::waiting;
+  outcome.took = clock_.now() - began;
+  return outcome;
 }
 
 SyncOutcome FamilySync::verify() {
@@ -102,6 +118,7 @@ SyncOutcome FamilySync::done(SyncOutcome outcome, Clock::time_point began) {
   outcome.took = now - began;
   outcome.oldestChange = std::exchange(oldest_change_, std::nullopt);
   next_sync_ = now + periods_.min;
+  unwritten_ = false;
   failures_ = 0;
   last_error_.reset();
   return outcome;

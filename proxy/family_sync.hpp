@@ -24,6 +24,7 @@ struct SyncOutcome {
     verified, ///< the kernel is as it should be
     repaired, ///< it was not, and is again
     failed,
+    waiting, ///< somebody else is writing to the kernel; tried again soon
   };
   Kind kind = Kind::unchanged;
   Clock::duration took{};
@@ -67,6 +68,7 @@ public:
 private:
   SyncOutcome start();
   SyncOutcome apply();
+  SyncOutcome waiting(SyncOutcome outcome, Clock::time_point began);
   SyncOutcome verify();
   SyncOutcome done(SyncOutcome outcome, Clock::time_point began);
   SyncOutcome failed(Error error, Clock::time_point began);
@@ -80,6 +82,8 @@ private:
   bool allowed_ = false;
   bool needs_start_ = true; ///< the kernel's state is unknown: the next write reads it back
   bool verify_wanted_ = false;
+  bool unwritten_ = false;                ///< the data plane keeps a change that it could not write
+  std::set<kube::ObjectKey> waiting_for_; ///< Services of that change
   std::optional<Clock::time_point> oldest_change_;
   std::optional<Error> last_error_;
   unsigned failures_ = 0;

@@ -13,9 +13,9 @@ using config::Field;
 
 constexpr const char *kVersion = "sluice-proxy v0.1.0";
 
-/// Flags of kube-proxy without a field.
-struct Deprecated {
-  std::string healthzPort, metricsPort, bootIdFile, machineIdFile;
+/// The texts of flags without a field.
+struct Loose {
+  std::string healthzPort, metricsPort, bootIdFile, machineIdFile, drainTimeout;
 };
 
 /// The texts of the flags that stand for fields, by flag.
@@ -42,7 +42,7 @@ void add_field_flags(CLI::App &app, Texts &texts) {
   }
 }
 
-void add_own_flags(CLI::App &app, OwnFlags &own, Deprecated &old) {
+void add_own_flags(CLI::App &app, OwnFlags &own, Loose &old) {
   app.add_option("--config", own.configFile,
                  "a KubeProxyConfiguration (v1alpha1); replaces the flags that have a field, but "
                  "for the logging flags. Read again when it changes");
@@ -53,6 +53,9 @@ void add_own_flags(CLI::App &app, OwnFlags &own, Deprecated &old) {
   app.add_option("--service-cidrs", own.serviceCidrs,
                  "ranges of clusterIPs: what nobody has is dropped");
   app.add_option("--control-socket", own.controlSocket, "default /run/sluice/proxy.sock");
+  app.add_option("--drain-timeout", old.drainTimeout,
+                 "after a change of mode: how long open connections keep what they need of the old "
+                 "mode (default 10m)");
   app.add_flag("--manage-sysctls", own.manageSysctls,
                "raise the machine's conntrack parameters to what is configured");
   app.add_flag("--strict-config", own.strictConfig,
@@ -108,7 +111,14 @@ Result<> set_address(const std::string &flag, std::string &address, const std::s
   return {};
 }
 
-Result<> set_addresses(const Deprecated &old, CommandLine &line) {
+Result<> set_drain_timeout(const std::string &text, OwnFlags &own) {
+  SLUICE_ASSIGN(own.drainTimeout, config::parse_duration(text), "--drain-timeout");
+  if (own.drainTimeout.count() < 0)
+    return fail(Errc::invalid_input, "--drain-timeout: \"" + text + "\" is negative");
+  return {};
+}
+
+Result<> set_addresses(const Loose &old, CommandLine &line) {
   SLUICE_TRY(set_address("healthz", line.flags.healthzBindAddress, old.healthzPort, line), "flags");
   SLUICE_TRY(set_address("metrics", line.flags.metricsBindAddress, old.metricsPort, line), "flags");
   for (const auto *flag : {"boot-id-file", "machine-id-file"})
@@ -170,7 +180,7 @@ Result<ProxyOptions> load_file(const CommandLine &line) {
 
 CommandLine parse_command_line(int argc, const char *const *argv) {
   CommandLine line;
-  Deprecated old;
+  Loose old;
   Texts texts;
   CLI::App app("The Service proxy of Sluice.", "sluice-proxy");
   app.set_version_flag("--version", kVersion);
@@ -190,6 +200,8 @@ CommandLine parse_command_line(int argc, const char *const *argv) {
     if (option->count() > 0)
       line.given.insert(option->get_lnames().front());
   auto done = set_fields(texts, line);
+  if (done && line.given.count("drain-timeout") > 0)
+    done = set_drain_timeout(old.drainTimeout, line.own);
   if (done)
     done = set_addresses(old, line);
   if (!done)

@@ -1,7 +1,6 @@
 // sluice-proxy: builds the parts, joins them, waits for a signal.
 
 #include "kernel/files.hpp"
-#include "kernel/nft/nft_socket.hpp"
 #include "kernel/rtnl.hpp"
 #include "kube/api_client.hpp"
 #include "kube/daemon/log.hpp"
@@ -9,15 +8,16 @@
 #include "proxy/address_watcher.hpp"
 #include "proxy/config_watcher.hpp"
 #include "proxy/control.hpp"
+#include "proxy/dataplanes.hpp"
 #include "proxy/dry_run.hpp"
 #include "proxy/events.hpp"
 #include "proxy/flow_cleaner.hpp"
 #include "proxy/health_ports.hpp"
 #include "proxy/json.hpp"
 #include "proxy/kernel_watcher.hpp"
-#include "proxy/nftables/dataplane.hpp"
 #include "proxy/ops_servers.hpp"
 #include "proxy/process.hpp"
+#include "proxy/retirement.hpp"
 #include "proxy/retry.hpp"
 
 #include <csignal>
@@ -48,28 +48,6 @@ Result<std::string> node_name(const ProxyOptions &options) {
   return name;
 }
 
-/// The kernel's side of one family.
-struct KernelSide {
-  std::unique_ptr<Dataplane> dataplane;
-  std::uint32_t port = 0; ///< of its netlink socket
-};
-
-Result<> check_mode(const std::string &mode) {
-  if (mode == "nftables")
-    return {};
-  return fail(Errc::unsupported, "mode \"" + mode +
-                                     "\": this version has no such data plane yet; nftables is "
-                                     "there and gives the same answers");
-}
-
-Result<KernelSide> open_nftables(Family family) {
-  SLUICE_ASSIGN(auto socket, kernel::nft::NftSocket::open(), "open nf_tables");
-  const auto port = socket.port_id();
-  return KernelSide{
-      nftables::make_dataplane(family, std::make_unique<kernel::nft::NftSocket>(std::move(socket))),
-      port};
-}
-
 Result<std::set<IpAddress>> local_addresses() {
   SLUICE_ASSIGN(auto rtnl, kernel::RtnlSocket::open(), "read our addresses");
   SLUICE_ASSIGN(const auto found, rtnl.read_addresses(), "read our addresses");
@@ -79,11 +57,22 @@ Result<std::set<IpAddress>> local_addresses() {
   return out;
 }
 
+/// The data planes of this host but for those of one layout.
+std::vector<Retirement::Retiree> other_layouts(const Layout &but) {
+  std::vector<Retirement::Retiree> out;
+  for (const auto &layout : all_layouts())
+    for (const auto family : families_of_host())
+      if (layout != but)
+        if (auto opened = open_dataplane(layout, family)) // else the host cannot have any of it
+          out.push_back(
+              {layout + ", " + std::string(name_of(family)), std::move(opened->dataplane)});
+  return out;
+}
+
 Result<> clean_up() {
-  for (const auto family : families_of_host()) {
-    SLUICE_ASSIGN(auto side, open_nftables(family), "clean up");
-    SLUICE_TRY(side.dataplane->remove(),
-               "clean up " + std::string(name_of(family)) + " (CAP_NET_ADMIN is needed)");
+  for (auto &leftover : other_layouts("")) {
+    SLUICE_TRY(leftover.dataplane->remove(),
+               "clean up " + leftover.name + " (CAP_NET_ADMIN is needed)");
   }
   return {};
 }
@@ -96,7 +85,7 @@ public:
       : line_(line), options_(std::move(options)), node_name_(std::move(name)), metrics_(metrics) {}
 
   Result<> start() {
-    SLUICE_TRY(check_mode(options_.mode), "start");
+    SLUICE_ASSIGN(layout_, layout_of_mode(options_.mode), "start");
     SLUICE_ASSIGN(auto config, kube::client_config(options_.kubeconfig, options_.own.master),
                   "find the API server");
     config.userAgent = std::string("sluice-proxy/") + kVersion;
@@ -173,6 +162,24 @@ private:
     runner.set_node_options(options_.node, clock_.now());
   }
 
+  /// Says which mode runs, or changes to another: the daemon's parts are built anew inside the
+  /// process, and what is in the kernel serves until the new rules are there.
+  Result<nlohmann::json> mode(const std::string &wanted) {
+    if (!wanted.empty() && wanted != options_.mode) {
+      SLUICE_TRY(layout_of_mode(wanted), "change the mode");
+      auto config = options_.config;
+      config.mode = wanted;
+      SLUICE_ASSIGN(next_, options_of(std::move(config), options_.own), "change the mode");
+      log_info("the mode changes", {{"from", options_.mode}, {"to", wanted}});
+      stop();
+    }
+    return nlohmann::json{
+        {"mode", options_.mode},
+        {"layout", layout_},
+        {"started", retirement_ != nullptr},
+        {"retiring", retirement_ ? retirement_->present() : std::vector<std::string>{}}};
+  }
+
   void stop() { inbox_.put({Stop{}, clock_.now()}); }
 
   Result<> make_runner() {
@@ -183,8 +190,9 @@ private:
       families.push_back(std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_),
                                                       std::move(side), options_.periods, clock_));
     }
-    RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}};
+    RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}, {}};
     if (!options_.own.dryRun) {
+      parts.allStarted = [this] { retire_other_modes(); };
       SLUICE_TRY(start_flow_cleaner(), "clean up UDP flows");
       SLUICE_TRY(start_health_ports(), "serve the health of Services");
       parts.lookForFlows = [this](FlowQuery query) { flow_cleaner_->look_for(std::move(query)); };
@@ -202,6 +210,22 @@ private:
                     "watch nf_tables");
     }
     return {};
+  }
+
+  void retire_other_modes() {
+    retirement_ = std::make_unique<Retirement>(
+        other_layouts(layout_),
+        Retirement::Options{
+            .drainTimeout = options_.own.drainTimeout,
+            .gone =
+                [](const std::string &name) {
+                  kube::daemon::log_debug("nothing is left of another mode", {{"mode", name}});
+                },
+            .failed =
+                [](const std::string &name, const Error &error) {
+                  log_warning("cannot remove another mode's rules; trying again",
+                              {{"mode", name}, {"error", error}});
+                }});
   }
 
   void start_events() {
@@ -275,13 +299,10 @@ private:
                                                  std::vector<KernelWatcher::Watch> &watches) {
     if (options_.own.dryRun)
       return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
-    SLUICE_ASSIGN(auto side, open_nftables(family), name_of(family));
-    SLUICE_ASSIGN(auto monitor,
-                  kernel::nft::NftMonitor::open(
-                      {kernel::nft::table_family(family), nftables::Options{}.table}, {side.port}),
-                  "watch nf_tables");
-    watches.push_back({family, std::move(monitor)});
-    return std::move(side.dataplane);
+    SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family), name_of(family));
+    if (opened.monitor)
+      watches.push_back({family, std::move(*opened.monitor)});
+    return std::move(opened.dataplane);
   }
 
   void show(const Table &table) {
@@ -313,10 +334,13 @@ private:
   }
 
   Result<> try_open_control() {
+    auto verbs = control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion});
+    verbs["mode"] = [this](const nlohmann::json &request) {
+      return on_loop(inbox_, clock_,
+                     [this, request](Runner &) { return mode(request.value("mode", "")); });
+    };
     SLUICE_ASSIGN(control_,
-                  kube::daemon::ControlServer::start(
-                      options_.own.controlSocket,
-                      control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion})),
+                  kube::daemon::ControlServer::start(options_.own.controlSocket, std::move(verbs)),
                   "open the control socket");
     return {};
   }
@@ -365,6 +389,7 @@ private:
   ProxyOptions options_;
   std::optional<ProxyOptions> next_;
   std::string node_name_;
+  Layout layout_;
   SteadyClock clock_;
   Inbox inbox_;
   HealthBoard health_;
@@ -377,6 +402,7 @@ private:
   std::unique_ptr<FlowCleaner> flow_cleaner_;
   std::unique_ptr<HealthPorts> health_ports_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<Retirement> retirement_;
   std::unique_ptr<OpsServers> servers_;
   std::unique_ptr<kube::daemon::ControlServer> control_;
   std::optional<Retry> control_retry_;

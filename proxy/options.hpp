@@ -14,6 +14,7 @@ namespace sluice::proxy {
 struct OwnFlags {
   std::string configFile, writeConfigTo, master, hostnameOverride, serviceCidrs;
   std::string controlSocket = "/run/sluice/proxy.sock"; ///< empty: none
+  std::chrono::nanoseconds drainTimeout = std::chrono::minutes(10);
   bool cleanup = false, initOnly = false, dryRun = false, manageSysctls = false;
   bool strictConfig = false; ///< unknown fields are refused
 };

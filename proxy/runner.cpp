@@ -257,6 +257,7 @@ void Runner::forget_triggers(const kube::EndpointSlice &slice, FamilySync &sync)
 
 void Runner::sync_all() {
   std::size_t services = 0, endpoints = 0;
+  bool all_started = true;
   for (const auto &sync : families_) {
     while (const auto outcome = sync->step()) {
       report(*sync, *outcome);
@@ -264,8 +265,14 @@ void Runner::sync_all() {
     }
     if (sync->oldest_change())
       publish_health(*sync, false);
+    all_started = all_started && sync->in_step();
     services += sync->model().pending_services();
     endpoints += sync->model().pending_endpoints();
+  }
+  if (all_started && !all_started_) {
+    all_started_ = true;
+    if (parts_.allStarted)
+      parts_.allStarted();
   }
   parts_.metrics.service_changes_pending.set(static_cast<double>(services));
   parts_.metrics.endpoint_changes_pending.set(static_cast<double>(endpoints));
@@ -274,6 +281,8 @@ void Runner::sync_all() {
 void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
   using Kind = SyncOutcome::Kind;
   const auto family = sync.model().family();
+  if (outcome.kind == Kind::waiting)
+    return log_debug("somebody else is writing rules; waiting", {{"family", name_of(family)}});
   parts_.metrics.of(family).record(outcome, sync.model(), parts_.clock.now());
   publish_health(sync, outcome.kind != Kind::failed && outcome.kind != Kind::verified);
   const auto name = name_of(family);
@@ -306,6 +315,7 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
     break;
   case Kind::unchanged:
   case Kind::verified:
+  case Kind::waiting:
     return;
   }
   report_triggers(family);
@@ -322,7 +332,8 @@ void Runner::report_triggers(Family family) {
 
 void Runner::after_commit(const FamilySync &sync, const SyncOutcome &outcome) {
   using Kind = SyncOutcome::Kind;
-  if (outcome.kind == Kind::failed || outcome.kind == Kind::verified)
+  if (outcome.kind == Kind::failed || outcome.kind == Kind::verified ||
+      outcome.kind == Kind::waiting)
     return;
   const auto &model = sync.model();
   auto &followers = followers_[model.family()];

@@ -52,6 +52,8 @@ struct RunnerParts {
   std::function<void(FlowQuery)> lookForFlows;
   /// Told after a commit what load balancers may ask about. Empty: nobody answers them.
   std::function<void(HealthPortsWanted)> setHealthPorts;
+  /// Told once, when the rules of every family are in the kernel.
+  std::function<void()> allStarted;
 };
 
 /// Not thread-safe but for `inbox`.
@@ -106,7 +108,7 @@ private:
   std::map<std::string, std::vector<Cidr>> service_cidrs_; ///< by the name of their object
   bool service_cidrs_synced_ = false;
   bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;
-  bool allowed_ = false, stopping_ = false;
+  bool allowed_ = false, stopping_ = false, all_started_ = false;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   /// What follows from the table of one family.
   struct Followers {

@@ -12,6 +12,7 @@ struct FakeKernel {
   bool running = false;
   unsigned starts = 0, applies = 0, verifies = 0;
   unsigned failures = 0; ///< so many of the next calls fail
+  bool busy = false;     ///< somebody else is writing
   std::vector<TableDelta> deltas;
 };
 
@@ -29,8 +30,13 @@ public:
   Result<> apply(const TableDelta &delta) override {
     ++kernel_.applies;
     SLUICE_TRY(refuse(), "apply");
-    apply_delta(kernel_.table, delta);
-    kernel_.deltas.push_back(delta);
+    kept_.push_back(delta);
+    if (kernel_.busy)
+      return fail(Errc::busy, "another program holds the lock");
+    for (const auto &one : std::exchange(kept_, {})) {
+      apply_delta(kernel_.table, one);
+      kernel_.deltas.push_back(one);
+    }
     return {};
   }
   Result<Drift> verify(const Table &table) override {
@@ -53,6 +59,7 @@ private:
     return fail(Errc::kernel, "no buffer space");
   }
   FakeKernel &kernel_;
+  std::vector<TableDelta> kept_;
 };
 
 } // namespace sluice::proxy::test

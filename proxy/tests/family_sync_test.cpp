@@ -125,6 +125,26 @@ TEST(proxy_family_sync, the_back_off_ends_at_the_sync_period) {
   EXPECT_EQ(last, 30s);
 }
 
+TEST(proxy_family_sync, while_somebody_else_is_writing_the_change_waits_and_is_not_lost) {
+  Fixture f;
+  f.start();
+  f.kernel.busy = true;
+  f.endpoints("L");
+  EXPECT_EQ(f.run(), Kinds{Kind::waiting});
+  EXPECT_EQ(f.sync.deadline(), f.clock.now() + 100ms);
+  f.clock.advance(100ms);
+  EXPECT_EQ(f.run(), Kinds{Kind::waiting});
+  EXPECT_TRUE(f.sync.oldest_change());
+  f.kernel.busy = false;
+  f.clock.advance(100ms);
+  const auto outcome = f.sync.step();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->kind, Kind::applied);
+  EXPECT_EQ(outcome->changed.size(), 1U);
+  EXPECT_EQ(f.kernel.table, f.sync.model().table());
+  EXPECT_EQ(f.kernel.starts, 1U);
+}
+
 TEST(proxy_family_sync, what_somebody_else_changed_is_repaired_at_once) {
   Fixture f;
   f.start();

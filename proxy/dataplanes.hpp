@@ -1,0 +1,27 @@
+#pragma once
+// The data planes of this program, by the name of their mode.
+
+#include "kernel/nft/monitor.hpp"
+#include "proxy/dataplane.hpp"
+
+namespace sluice::proxy {
+
+/// What stands in the kernel has a name of its own: "nftables", "iptables-legacy", "iptables-nft".
+using Layout = std::string;
+
+/// All that this program can write, whether this host can have it or not.
+const std::vector<Layout> &all_layouts();
+/// What a --proxy-mode means on this host: "iptables" is the flavour that the host uses. Errors:
+/// unsupported, if there is no such data plane or the host lacks its programs.
+Result<Layout> layout_of_mode(const std::string &mode);
+
+/// One family's data plane, acting on the network namespace of the calling thread.
+struct OpenedDataplane {
+  std::unique_ptr<Dataplane> dataplane;
+  /// Says when somebody else touches what is ours; nothing where the kernel does not tell.
+  std::optional<kernel::nft::NftMonitor> monitor;
+};
+/// Errors: unsupported, if this host cannot have it.
+Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family);
+
+} // namespace sluice::proxy
