@@ -345,9 +345,26 @@ private:
     return {};
   }
 
+  /// A failure is said once, and again if it is another one or ten minutes have gone. That a server
+  /// wants no WatchList or has forgotten a version is no failure.
+  std::function<void(const Error &)> say_failures() const {
+    return [this, said = std::string(), at = Clock::time_point()](const Error &error) mutable {
+      const bool normal = error.code() == Errc::invalid_input ||
+                          error.code() == Errc::unsupported || error.code() == Errc::expired;
+      const auto now = clock_.now();
+      if (normal || (error.what() == said && now - at < std::chrono::minutes(10)))
+        return;
+      said = error.what();
+      at = now;
+      log_warning("no news from the API server; what is known stays", {{"error", error}});
+    };
+  }
+
   template <class Object>
   std::unique_ptr<kube::Informer<Object>> informer(kube::WatchScope scope,
                                                    kube::InformerOptions options = {}) {
+    if (!options.report)
+      options.report = say_failures();
     return std::make_unique<kube::Informer<Object>>(
         *client_, std::move(scope),
         [this](kube::Change<Object> change) {
