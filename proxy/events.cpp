@@ -22,7 +22,7 @@ nlohmann::json to_event(const EventNote &note, const std::string &node_name,
   if (!note.about.namespace_.empty())
     regarding["namespace"] = note.about.namespace_;
   // kubectl looks a Node's events up by its name in the place of the uid.
-  regarding["uid"] = note.about.str();
+  regarding["uid"] = note.uid.empty() ? note.about.str() : note.uid;
   return {{"apiVersion", "events.k8s.io/v1"},
           {"kind", "Event"},
           {"metadata",

@@ -18,6 +18,7 @@ enum class EventType : std::uint8_t { Normal, Warning };
 struct EventNote {
   std::string kind; ///< of what it is about: "Node", "Service"
   kube::ObjectKey about;
+  std::string uid; ///< empty: its name stands for it, as kube-proxy does for a Node
   EventType type = EventType::Normal;
   std::string reason, action; ///< CamelCase, as kube-proxy's where the thing is the same
   std::string note;           ///< cut at 1024 bytes, the API's limit

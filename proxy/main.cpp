@@ -248,9 +248,9 @@ private:
   }
 
   void tell(EventType type, std::string kind, kube::ObjectKey about, std::string reason,
-            std::string action, std::string note) {
-    events_->record({std::move(kind), std::move(about), type, std::move(reason), std::move(action),
-                     std::move(note)});
+            std::string action, std::string note, std::string uid = {}) {
+    events_->record({std::move(kind), std::move(about), std::move(uid), type, std::move(reason),
+                     std::move(action), std::move(note)});
   }
 
   Result<> start_health_ports() {
@@ -263,8 +263,11 @@ private:
     options.failed = [this](const kube::ObjectKey &service, const Error &error) {
       log_warning("a Service's healthCheckNodePort does not answer; trying again",
                   {{"service", service.str()}, {"error", error}});
-      tell(EventType::Warning, "Service", service, "FailedToStartServiceHealthcheck", "Listen",
-           "node " + node_name_ + ": " + error.what());
+      inbox_.put({Call([this, service, what = error.what()](Runner &runner) {
+                    tell(EventType::Warning, "Service", service, "FailedToStartServiceHealthcheck",
+                         "Listen", "node " + node_name_ + ": " + what, runner.uid_of(service));
+                  }),
+                  clock_.now()});
     };
     SLUICE_ASSIGN(health_ports_, HealthPorts::start(std::move(options)), "start");
     return {};

@@ -105,6 +105,11 @@ FamilySync *Runner::family(Family family) noexcept {
   return nullptr;
 }
 
+std::string Runner::uid_of(const kube::ObjectKey &service) const {
+  const auto found = uids_.find(service);
+  return found == uids_.end() ? "" : found->second;
+}
+
 void Runner::handle(Envelope &envelope) {
   std::visit([&](const auto &message) { on(message, envelope.at); }, envelope.message);
 }
@@ -114,6 +119,10 @@ void Runner::on(const kube::Change<kube::Service> &change, Clock::time_point at)
     services_synced_ = true;
     return allow_when_known();
   }
+  if (!is_deleted(change) && change.object.healthCheckNodePort != 0)
+    uids_[key_of(change.object)] = change.object.metadata.uid;
+  else
+    uids_.erase(key_of(change.object));
   bool any = false;
   for (const auto &sync : families_) {
     auto &model = sync->model();

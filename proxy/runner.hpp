@@ -75,6 +75,8 @@ public:
   const std::optional<kube::Node> &node() const noexcept { return node_; }
   /// New options of the operator; on the loop's thread.
   void set_node_options(NodeOptions options, Clock::time_point at);
+  /// Of a Service with a healthCheckNodePort; empty for others.
+  std::string uid_of(const kube::ObjectKey &service) const;
   bool synced() const noexcept { return services_synced_ && slices_synced_ && nodes_synced_; }
   bool stopping() const noexcept { return stopping_; }
 
@@ -105,6 +107,7 @@ private:
   std::vector<std::unique_ptr<FamilySync>> families_;
   std::optional<kube::Node> node_;
   std::optional<std::set<IpAddress>> local_;
+  std::map<kube::ObjectKey, std::string> uids_; ///< of Services with a healthCheckNodePort
   std::map<std::string, std::vector<Cidr>> service_cidrs_; ///< by the name of their object
   bool service_cidrs_synced_ = false;
   bool services_synced_ = false, slices_synced_ = false, nodes_synced_ = false;

@@ -11,9 +11,13 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 EventNote note(const std::string &text) {
-  return {"Service",          {"ns1", "svc1"},
-          EventType::Warning, "FailedToStartServiceHealthcheck",
-          "Listen",           text};
+  return {"Service",
+          {"ns1", "svc1"},
+          "uid-1",
+          EventType::Warning,
+          "FailedToStartServiceHealthcheck",
+          "Listen",
+          text};
 }
 
 TEST(proxy_events, an_event_is_what_the_api_takes) {
@@ -22,11 +26,12 @@ TEST(proxy_events, an_event_is_what_the_api_takes) {
   EXPECT_EQ(event["metadata"]["namespace"], "ns1");
   EXPECT_EQ(event["regarding"]["kind"], "Service");
   EXPECT_EQ(event["regarding"]["name"], "svc1");
+  EXPECT_EQ(event["regarding"]["uid"], "uid-1");
   EXPECT_EQ(event["type"], "Warning");
   EXPECT_EQ(event["reportingInstance"], "sluice-proxy-n1");
   EXPECT_EQ(event["eventTime"], "1970-01-01T00:00:00.000000Z");
-  const auto of_node =
-      to_event({"Node", {"", "n1"}, EventType::Normal, "Starting", "StartKubeProxy", ""}, "n1", {});
+  const auto of_node = to_event(
+      {"Node", {"", "n1"}, "", EventType::Normal, "Starting", "StartKubeProxy", ""}, "n1", {});
   EXPECT_EQ(of_node["metadata"]["namespace"], "default");
   EXPECT_EQ(of_node["regarding"]["uid"], "n1");
   EXPECT_EQ(to_event(note(std::string(5000, 'x')), "n1", {})["note"].get<std::string>().size(),

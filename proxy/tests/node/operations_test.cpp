@@ -80,6 +80,7 @@ TEST_F(Operations, a_health_port_that_is_taken_is_told_as_an_event_and_had_later
   for (const auto &event : api_->created("events"))
     if (event["reason"] == "FailedToStartServiceHealthcheck") {
       EXPECT_EQ(event["regarding"]["name"], "web");
+      EXPECT_EQ(event["regarding"]["uid"], "uid-default/web");
       EXPECT_EQ(event["action"], "Listen");
       EXPECT_EQ(event["type"], "Warning");
     }
