@@ -74,28 +74,51 @@ DispatchTree::Range DispatchTree::below(const std::string &path) const {
   return {first, last}; // '~' is behind every digit
 }
 
-bool DispatchTree::forks(const std::string &path) const {
-  if (path.size() >= depth_)
-    return false;
+/// At most kBucket + 1: more is not needed.
+std::size_t DispatchTree::count_below(const std::string &path) const {
   std::size_t count = 0;
-  for (auto [at, end] = below(path); at != end; ++at)
-    if (++count > kBucket)
-      return true;
-  return false;
+  for (auto [at, end] = below(path); at != end && count <= kBucket; ++at)
+    ++count;
+  return count;
 }
 
-/// Every chain on the way, as far as the tree reaches now.
-void DispatchTree::mark_path(const std::string &path) {
-  for (std::size_t length = 0; length <= path.size(); ++length) {
-    const auto at = path.substr(0, length);
-    marked_.insert(at);
-    if (!forks(at))
-      return;
+bool DispatchTree::forks(const std::string &path) const {
+  return path.size() < depth_ && count_below(path) > kBucket;
+}
+
+/// The chain that a fork leads to for a digit: one that forks itself lies where its entries part.
+std::optional<std::string> DispatchTree::child(const std::string &path, char digit) const {
+  auto next = path + digit;
+  const auto [first, end] = below(next);
+  if (first == end)
+    return {};
+  if (!forks(next))
+    return next;
+  const auto &low = first->first, &high = std::prev(end)->first;
+  while (next.size() < depth_ && low[next.size()] == high[next.size()])
+    next += low[next.size()];
+  return next;
+}
+
+/// Every chain that a packet meets on its way, as the tree is now.
+std::vector<std::string> DispatchTree::way_to(const std::string &path) const {
+  std::vector<std::string> way{""};
+  while (forks(way.back()) && path.compare(0, way.back().size(), way.back()) == 0) {
+    auto next = child(way.back(), path[way.back().size()]);
+    if (!next)
+      break;
+    way.push_back(std::move(*next));
   }
+  return way;
+}
+
+void DispatchTree::mark_way(const std::string &path) {
+  for (auto &chain : way_to(path))
+    marked_.insert(std::move(chain));
 }
 
 /// Everything that may lie below, whether the chain forks now or did.
-void DispatchTree::mark_fork(const std::string &path) {
+void DispatchTree::mark_below(const std::string &path) {
   for (auto [at, end] = below(path); at != end; ++at)
     for (auto length = path.size(); length <= at->first.size(); ++length)
       marked_.insert(at->first.substr(0, length));
@@ -103,64 +126,52 @@ void DispatchTree::mark_fork(const std::string &path) {
 
 void DispatchTree::insert(const Frontend &entry) {
   const auto path = path_of(entry);
-  if (entries_.count({path, entry}) != 0)
+  mark_way(path);
+  if (!entries_.emplace(path, entry).second)
     return;
-  std::vector<std::string> leaves;
+  mark_way(path);
   for (std::size_t length = 0; length <= path.size(); ++length)
-    if (!forks(path.substr(0, length)))
-      leaves.push_back(path.substr(0, length));
-  entries_.emplace(path, entry);
-  mark_path(path);
-  for (const auto &leaf : leaves)
-    if (forks(leaf))
-      mark_fork(leaf);
+    if (const auto at = path.substr(0, length); count_below(at) == kBucket + 1)
+      mark_below(at);
 }
 
 void DispatchTree::erase(const Frontend &entry) {
   const auto path = path_of(entry);
-  const auto found = entries_.find({path, entry});
-  if (found == entries_.end())
+  mark_way(path);
+  if (entries_.erase({path, entry}) == 0)
     return;
-  mark_path(path);
-  std::vector<std::string> forks_before;
+  mark_way(path);
   for (std::size_t length = 0; length <= path.size(); ++length)
-    if (forks(path.substr(0, length)))
-      forks_before.push_back(path.substr(0, length));
-  entries_.erase(found);
-  for (const auto &at : forks_before)
-    if (!forks(at))
-      mark_fork(at);
+    if (const auto at = path.substr(0, length); count_below(at) == kBucket) {
+      mark_below(at);
+      marked_.insert(path.substr(0, length + 1));
+    }
 }
 
 std::string DispatchTree::chain(const std::string &path) const {
   return path.empty() ? root_ : root_ + "-" + path;
 }
 
-std::string DispatchTree::fork_rule(const std::string &child) const {
-  std::string match;
-  if (by_ == By::port)
-    match = port_match(child);
-  else
-    match = "-d " + digit_at(family_, child.size() - 1, value_of(child.back())) + "/" +
-            digit_at(family_, child.size() - 1, 15);
+std::string DispatchTree::fork_rule(const std::string &path, char digit,
+                                    const std::string &child) const {
+  const auto match = by_ == By::port ? port_match(path + digit)
+                                     : "-d " + digit_at(family_, path.size(), value_of(digit)) +
+                                           "/" + digit_at(family_, path.size(), 15);
   return match + " -g " + chain(child);
 }
 
 std::optional<std::vector<std::string>> DispatchTree::rules(const std::string &path,
                                                             const EntryRules &of_entry) const {
+  if (way_to(path).back() != path)
+    return {};
   std::vector<std::string> rules;
-  if (!path.empty() && !forks(path.substr(0, path.size() - 1)))
-    return {};
-  auto [first, last] = below(path);
-  if (!path.empty() && first == last)
-    return {};
   if (forks(path)) {
     for (const char digit : kDigits)
-      if (const auto [from, to] = below(path + digit); from != to)
-        rules.push_back(fork_rule(path + digit));
+      if (const auto next = child(path, digit))
+        rules.push_back(fork_rule(path, digit, *next));
     return rules;
   }
-  while (last != first)
+  for (auto [first, last] = below(path); last != first;)
     of_entry((--last)->second, rules);
   return rules;
 }
@@ -170,8 +181,8 @@ void DispatchTree::collect(const std::string &path, std::vector<std::string> &ou
   if (!forks(path))
     return;
   for (const char digit : kDigits)
-    if (const auto [from, to] = below(path + digit); from != to)
-      collect(path + digit, out);
+    if (const auto next = child(path, digit))
+      collect(*next, out);
 }
 
 std::vector<std::string> DispatchTree::paths() const {

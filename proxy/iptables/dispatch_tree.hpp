@@ -4,7 +4,8 @@
 // A chain with more than kBucket entries forks; its rules then only say where to go on. Addresses
 // fork by their low bits first: those are what differs between the addresses of a range, and
 // iptables takes any mask. Ports fork by protocol, then by their high bits: iptables takes ranges.
-// A change touches the chains on one path.
+// Where all entries below agree in the next digits, the tree skips them: nf_tables follows 16 jumps
+// and no more. A change touches the chains on one path.
 
 #include "proxy/model/table.hpp"
 
@@ -22,7 +23,7 @@ public:
   void insert(const Frontend &entry);
   void erase(const Frontend &entry);
   /// The rules of this entry change.
-  void touch(const Frontend &entry) { mark_path(path_of(entry)); }
+  void touch(const Frontend &entry) { mark_way(path_of(entry)); }
 
   /// The rules of an entry, in a chain where it is.
   using EntryRules = std::function<void(const Frontend &, std::vector<std::string> &rules)>;
@@ -42,10 +43,13 @@ private:
 
   std::string path_of(const Frontend &entry) const;
   Range below(const std::string &path) const;
+  std::size_t count_below(const std::string &path) const;
   bool forks(const std::string &path) const;
-  void mark_path(const std::string &path);
-  void mark_fork(const std::string &path);
-  std::string fork_rule(const std::string &child) const;
+  std::optional<std::string> child(const std::string &path, char digit) const;
+  std::vector<std::string> way_to(const std::string &path) const;
+  void mark_way(const std::string &path);
+  void mark_below(const std::string &path);
+  std::string fork_rule(const std::string &path, char digit, const std::string &child) const;
   void collect(const std::string &path, std::vector<std::string> &out) const;
 
   Family family_;
