@@ -34,7 +34,7 @@ template <class Object> struct Change {
   enum class Kind : std::uint8_t {
     added,
     modified,
-    deleted, ///< `object` is the last state that was reported
+    deleted, ///< `object` is the last state that was reported (see InformerOptions::identitiesOnly)
     synced,  ///< the first complete list has been delivered; sent once. `object` is empty
   };
   Kind kind;
@@ -56,6 +56,10 @@ struct InformerOptions {
   std::chrono::milliseconds answer{30000};   ///< for a list, and for the first part of a WatchList
   std::chrono::milliseconds shortest{1000};  ///< an empty watch that ends sooner is a failure
   bool watchList = true;
+  /// For who keeps what it needs of each object itself: no object is held here, only which there
+  /// are. Objects of a list are reported as they arrive, and the last state of a deleted one is its
+  /// namespace and name.
+  bool identitiesOnly = false;
   std::uint64_t seed = 0; ///< of the jitter; 0: by chance
   /// Told of each failure before it is retried, on the informer's thread: the place to log it.
   std::function<void(const Error &)> report;

@@ -26,6 +26,8 @@ public:
   virtual void commit() = 0;
   /// A change of the present state: ADDED, MODIFIED or DELETED.
   virtual Result<> apply(const WatchEvent &event) = 0;
+  /// A complete state has been there. Thread-safe.
+  virtual bool synced() const noexcept = 0;
 };
 
 /// Cuts a byte stream into lines. A line longer than the limit is a broken frame.

@@ -25,6 +25,9 @@ public:
   virtual Result<> apply(const TableDelta &delta) = 0;
   /// Reads the kernel back and compares. O(table).
   virtual Result<Drift> verify(const Table &table) = 0;
+  /// Nobody at all has changed the kernel's rules since they were last found or made right, so that
+  /// `verify` has nothing to find. Cheap, unlike that; "no" if the data plane cannot tell.
+  virtual Result<bool> untouched() { return false; }
   /// Leaves nothing of ours behind; nothing of others is touched. No error if nothing is there.
   virtual Result<> remove() = 0;
   /// Another mode has taken over: takes no new connection any more, and keeps what open ones need.

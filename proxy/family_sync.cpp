@@ -95,7 +95,9 @@ SyncOutcome FamilySync::waiting(SyncOutcome outcome, Clock::time_point began) {
 SyncOutcome FamilySync::verify() {
   const auto began = clock_.now();
   verify_wanted_ = false;
-  auto drift = dataplane_->verify(model_->table());
+  const auto untouched = dataplane_->untouched();
+  auto drift =
+      untouched && *untouched ? Result<Drift>(Drift{}) : dataplane_->verify(model_->table());
   if (!drift)
     return failed(std::move(drift.error()), began);
   const auto took = clock_.now() - began;

@@ -32,6 +32,7 @@ namespace {
 using kube::daemon::log_info;
 using kube::daemon::log_warning;
 
+constexpr std::size_t kLongestInbox = 64;
 constexpr const char *kVersion = "v0.1.0";
 
 /// As kube-proxy names the Node: --hostname-override or the host's name, in lower case.
@@ -119,7 +120,10 @@ public:
     return {};
   }
 
-  void run() { runner_->run(); }
+  void run() {
+    runner_->run();
+    inbox_.close(); // nobody waits for room in it any more
+  }
 
   const ProxyOptions &options() const noexcept { return options_; }
   /// After `run`: what to run with next, if it ended because of a new configuration.
@@ -371,6 +375,9 @@ private:
     return std::make_unique<kube::Informer<Object>>(
         *client_, std::move(scope),
         [this](kube::Change<Object> change) {
+          // A first list comes faster than it is taken, and decoded objects are large.
+          while (inbox_.size() > kLongestInbox && !inbox_.closed())
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
           inbox_.put({std::move(change), clock_.now()});
         },
         std::move(options));
@@ -385,9 +392,11 @@ private:
   }
 
   void watch_api() {
+    kube::InformerOptions large;
+    large.identitiesOnly = true; // the model keeps what it needs of each object
     services_ = informer<kube::Service>(
-        {"", "!service.kubernetes.io/service-proxy-name", "spec.clusterIP!=None"});
-    slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""});
+        {"", "!service.kubernetes.io/service-proxy-name", "spec.clusterIP!=None"}, large);
+    slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""}, large);
     nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
     service_cidrs_ = informer<kube::ServiceCIDR>({}, service_cidr_options());
   }

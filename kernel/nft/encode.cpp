@@ -133,7 +133,7 @@ void put_element(nlmsghdr *header, Verb verb, const Element &element) {
 Encoded::Encoded(const Batch &batch, std::uint32_t sequence,
                  std::optional<std::uint32_t> generation)
     : table_(batch.table()), first_sequence_(sequence), next_sequence_(sequence) {
-  buffer_.resize(batch.bytes_estimate() + 2 * kMessageBytes);
+  make_room(batch.bytes_estimate() + 2 * kMessageBytes);
   auto *header = begin(NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
   if (generation)
     put_be32(header, NFNL_BATCH_GENID, *generation);
@@ -144,15 +144,23 @@ Encoded::Encoded(const Batch &batch, std::uint32_t sequence,
     now_.first_element = 0;
   }
   if (!origins_.empty()) // only the last one: if it is answered, all of them were heard
-    reinterpret_cast<nlmsghdr *>(buffer_.data() + last_message_)->nlmsg_flags |= NLM_F_ACK;
+    reinterpret_cast<nlmsghdr *>(buffer_.get() + last_message_)->nlmsg_flags |= NLM_F_ACK;
   end(begin(NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
+}
+
+void Encoded::make_room(std::size_t bytes) {
+  auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(bytes);
+  if (used_ > 0)
+    std::memcpy(larger.get(), buffer_.get(), used_);
+  buffer_ = std::move(larger);
+  room_ = bytes;
 }
 
 nlmsghdr *Encoded::begin(std::uint16_t type, std::uint16_t flags, std::uint8_t family,
                          std::uint16_t resource) {
-  if (buffer_.size() < used_ + kMessageBytes)
-    buffer_.resize(std::max(2 * buffer_.size(), used_ + kMessageBytes));
-  auto *header = mnl_nlmsg_put_header(buffer_.data() + used_);
+  if (room_ < used_ + kMessageBytes)
+    make_room(std::max(2 * room_, used_ + kMessageBytes));
+  auto *header = mnl_nlmsg_put_header(buffer_.get() + used_);
   header->nlmsg_type = type;
   header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
   header->nlmsg_seq = next_sequence_++;
@@ -282,7 +290,7 @@ std::optional<Origin> Encoded::origin(std::uint32_t sequence,
   if (index >= origins_.size())
     return std::nullopt;
   auto origin = origins_[index];
-  const auto *header = reinterpret_cast<const nlmsghdr *>(buffer_.data() + origin.offset_bytes);
+  const auto *header = reinterpret_cast<const nlmsghdr *>(buffer_.get() + origin.offset_bytes);
   const auto kind = header->nlmsg_type & 0xff;
   if (attribute_offset == 0 || (kind != NFT_MSG_NEWSETELEM && kind != NFT_MSG_DELSETELEM))
     return origin;

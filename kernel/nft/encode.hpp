@@ -20,7 +20,7 @@ public:
   /// asks for an ack.
   Encoded(const Batch &batch, std::uint32_t sequence, std::optional<std::uint32_t> generation);
 
-  std::span<std::uint8_t> bytes() noexcept { return {buffer_.data(), used_}; }
+  std::span<std::uint8_t> bytes() noexcept { return {buffer_.get(), used_}; }
   std::uint32_t messages() const noexcept { return static_cast<std::uint32_t>(origins_.size()); }
   std::uint32_t first_sequence() const noexcept { return first_sequence_; }
   /// The op and element of the message `sequence`; with `attribute_offset` (NLMSGERR_ATTR_OFFS) the
@@ -42,8 +42,9 @@ private:
   void encode(Verb verb, const FlushChain &flush);
 
   const TableId &table_;
-  std::vector<std::uint8_t> buffer_;
-  std::size_t used_ = 0;
+  void make_room(std::size_t bytes);
+  std::unique_ptr<std::uint8_t[]> buffer_; // not initialised: most of it is never touched
+  std::size_t room_ = 0, used_ = 0;
   std::uint32_t first_sequence_, next_sequence_;
   std::uint32_t next_set_id_ = 1;
   std::vector<Origin> origins_;

@@ -23,13 +23,14 @@ constexpr int kErestart = 85; // ERESTART: the generation that the batch names i
 /// A fixed buffer for one datagram.
 class Receiver {
 public:
-  explicit Receiver(int fd) : fd_(fd), buffer_(kReceiveBytes) {}
+  explicit Receiver(int fd)
+      : fd_(fd), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes)) {}
   /// The bytes of the next datagram; EAGAIN if `flags` say not to wait and none is there.
   Result<std::span<std::uint8_t>> receive(int flags) {
     for (;;) {
-      const auto got = ::recv(fd_, buffer_.data(), buffer_.size(), flags);
+      const auto got = ::recv(fd_, buffer_.get(), kReceiveBytes, flags);
       if (got >= 0)
-        return std::span(buffer_.data(), static_cast<std::size_t>(got));
+        return std::span(buffer_.get(), static_cast<std::size_t>(got));
       if (errno != EINTR)
         return fail(Error::from_errno(errno, "receive from nf_tables"));
     }
@@ -37,7 +38,7 @@ public:
 
 private:
   int fd_;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
 };
 
 /// Calls `each(message)` for the messages of one datagram.

@@ -42,7 +42,9 @@ std::string text_of(const Change<ConfigMap> &change) {
   if (change.kind == Kind::synced)
     return "synced";
   const char *sign = change.kind == Kind::added ? "+" : change.kind == Kind::modified ? "~" : "-";
-  return sign + change.object.metadata.name + "=" + change.object.data.at("v");
+  const auto value = change.object.data.find("v"); // identitiesOnly: not of a deleted one
+  return sign + change.object.metadata.name + "=" +
+         (value == change.object.data.end() ? "" : value->second);
 }
 
 /// A fake API with an informer on its ConfigMaps.
@@ -615,6 +617,39 @@ TEST_F(InformerTest, a_recreated_object_in_one_event_is_deleted_and_added) {
   put("a", "2", "another"); // MODIFIED with another uid
   EXPECT_EQ(next(), "-a=1");
   EXPECT_EQ(next(), "+a=2");
+}
+
+TEST_F(InformerTest, without_keeping_objects_it_reports_the_same_changes) {
+  for (const bool watch_list : {true, false}) {
+    SCOPED_TRACE(watch_list ? "WatchList" : "list");
+    api_->watch_list(watch_list ? ApiServer::WatchList::served : ApiServer::WatchList::refused);
+    put("a", "1");
+    put("b", "1");
+    put("gone", "1");
+    put("other", "1");
+    auto options = quick();
+    options.identitiesOnly = true;
+    start(std::move(options));
+    EXPECT_EQ(next(5), (std::vector<std::string>{"+a=1", "+b=1", "+gone=1", "+other=1", "synced"}));
+    ASSERT_TRUE(api_->wait_for_watches(kind_));
+    put("a", "2");
+    EXPECT_EQ(next(), "~a=2");
+    api_->stall(true); // so that it all happens before the next list
+    api_->break_watches();
+    erase("gone");
+    put("b", "2");
+    erase("other");
+    put("other", "2", "uid-another");
+    api_->compact();
+    api_->stall(false);
+    EXPECT_EQ(next(4), (std::vector<std::string>{"+other=2", "-gone=", "-other=", "~b=2"}));
+    ASSERT_TRUE(api_->wait_for_watches(kind_));
+    EXPECT_TRUE(erase("a"));
+    EXPECT_EQ(next(), "-a=");
+    informer_.reset();
+    for (const auto *name : {"b", "other"})
+      erase(name);
+  }
 }
 
 TEST_F(InformerTest, only_what_the_scope_covers_is_asked_for_and_reported) {

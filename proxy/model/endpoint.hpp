@@ -13,11 +13,10 @@ struct EndpointHints {
   friend bool operator==(const EndpointHints &, const EndpointHints &) = default;
 };
 
-/// Small on purpose: a cluster has a hundred thousand of them.
 struct EndpointState {
   bool ready = true, serving = true, terminating = false;
   bool local = false; ///< its nodeName is ours
-  /// Nothing: no hints. Shared, never changed: the endpoints of a slice mostly have equal ones.
+  /// Nothing: no hints. The slice's, shared and never changed.
   std::shared_ptr<const EndpointHints> hints;
 
   bool draining() const noexcept { return serving && terminating; }
@@ -42,11 +41,26 @@ struct SlicePortView {
   friend bool operator==(const SlicePortView &, const SlicePortView &) = default;
 };
 
+/// What a slice says of one of its endpoints. 20 bytes: a cluster has a hundred thousand of them.
+struct SliceEndpointView {
+  IpAddress ip;
+  bool ready : 1, serving : 1, terminating : 1;
+  bool local : 1;          ///< its nodeName is ours
+  std::uint16_t hints = 0; ///< index in the slice's `hints`; 0: none
+  friend bool operator==(const SliceEndpointView &, const SliceEndpointView &) = default;
+};
+
 struct SliceView {
   kube::ObjectKey service;
   std::vector<SlicePortView> ports;
-  std::vector<std::pair<IpAddress, EndpointState>> endpoints;
-  friend bool operator==(const SliceView &, const SliceView &) = default;
+  std::vector<SliceEndpointView> endpoints;
+  /// Different ones; empty if no endpoint has any, else the first is nothing.
+  std::vector<std::shared_ptr<const EndpointHints>> hints;
+  EndpointState state_of(const SliceEndpointView &endpoint) const {
+    return {endpoint.ready, endpoint.serving, endpoint.terminating, endpoint.local,
+            endpoint.hints == 0 ? nullptr : hints[endpoint.hints]};
+  }
+  friend bool operator==(const SliceView &a, const SliceView &b);
 };
 
 /// Nothing if the slice is of another family or belongs to no Service.

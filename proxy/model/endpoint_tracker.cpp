@@ -1,5 +1,7 @@
 #include "proxy/model/endpoint_tracker.hpp"
 
+#include "net/hash.hpp"
+
 namespace sluice::proxy {
 namespace {
 
@@ -14,6 +16,10 @@ kube::ObjectKey key_of(const kube::EndpointSlice &slice) {
   return {slice.metadata.namespace_, slice.metadata.name};
 }
 
+std::size_t hash_of(const kube::ObjectKey &key) {
+  return fnv1a_64(key.name, fnv1a_64(key.namespace_));
+}
+
 } // namespace
 
 bool EndpointTracker::update(const kube::EndpointSlice &slice) {
@@ -23,23 +29,44 @@ bool EndpointTracker::update(const kube::EndpointSlice &slice) {
 bool EndpointTracker::remove(const kube::ObjectKey &slice) { return set(slice, std::nullopt); }
 
 bool EndpointTracker::set(const kube::ObjectKey &slice, std::optional<SliceView> view) {
-  const auto *known = slices_.find(slice);
-  const auto from = known ? std::optional(known->service) : std::nullopt;
+  const auto *known = slices_.find_entry(slice);
+  const auto from = known ? std::optional(known->second.service) : std::nullopt;
   const auto to = view ? std::optional(view->service) : std::nullopt;
-  const auto count_before = known ? known->endpoints.size() : 0;
+  const auto count_before = known ? known->second.endpoints.size() : 0;
   const auto count_after = view ? view->endpoints.size() : 0;
+  if (from && from != to)
+    unlink(*from, *known);
   if (!slices_.set(slice, std::move(view)))
     return false;
   endpoint_count_ += count_after - count_before;
-  if (from && from != to) {
-    const auto found = slices_of_.find(*from);
-    found->second.erase(slice.name);
-    if (found->second.empty())
-      slices_of_.erase(found);
-  }
-  if (to)
-    slices_of_[*to].insert(slice.name);
+  if (to && from != to)
+    link(*slices_.find_entry(slice));
   return true;
+}
+
+void EndpointTracker::link(const Slice &slice) {
+  by_service_.emplace(hash_of(slice.second.service), &slice);
+}
+
+void EndpointTracker::unlink(const kube::ObjectKey &service, const Slice &slice) {
+  const auto [first, last] = by_service_.equal_range(hash_of(service));
+  for (auto at = first; at != last; ++at)
+    if (at->second == &slice) {
+      by_service_.erase(at);
+      return;
+    }
+}
+
+std::vector<const EndpointTracker::Slice *>
+EndpointTracker::slices_of(const kube::ObjectKey &service) const {
+  std::vector<const Slice *> slices;
+  const auto [first, last] = by_service_.equal_range(hash_of(service));
+  for (auto at = first; at != last; ++at)
+    if (at->second->second.service == service)
+      slices.push_back(at->second);
+  std::sort(slices.begin(), slices.end(),
+            [](const Slice *a, const Slice *b) { return a->first < b->first; });
+  return slices;
 }
 
 std::set<kube::ObjectKey> EndpointTracker::take_changes() {
@@ -56,15 +83,12 @@ std::set<kube::ObjectKey> EndpointTracker::take_changes() {
 std::vector<Endpoint> EndpointTracker::endpoints_of(const kube::ObjectKey &service,
                                                     const ServicePortView &port) const {
   std::vector<Endpoint> found;
-  const auto names = slices_of_.find(service);
-  if (names == slices_of_.end())
-    return found;
-  for (const auto &name : names->second) {
-    const auto &slice = *slices_.find({service.namespace_, name});
+  for (const auto *entry : slices_of(service)) {
+    const auto &slice = entry->second;
     for (const auto &number : slice.ports)
       if (number.name == port.name && number.protocol == port.protocol)
-        for (const auto &[ip, state] : slice.endpoints)
-          found.push_back({{ip, number.port}, state});
+        for (const auto &endpoint : slice.endpoints)
+          found.push_back({{endpoint.ip, number.port}, slice.state_of(endpoint)});
   }
   std::stable_sort(found.begin(), found.end(), [](const Endpoint &a, const Endpoint &b) {
     if (a.address != b.address)

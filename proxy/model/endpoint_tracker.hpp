@@ -5,6 +5,7 @@
 #include "proxy/model/tracked.hpp"
 
 #include <set>
+#include <unordered_map>
 
 namespace sluice::proxy {
 
@@ -37,7 +38,14 @@ private:
   Family family_;
   std::string node_name_;
   Tracked<SliceView> slices_;
-  std::map<kube::ObjectKey, std::set<std::string>> slices_of_; ///< Service -> names of its slices
+  using Slice = std::pair<const kube::ObjectKey, SliceView>;
+  void link(const Slice &slice);
+  void unlink(const kube::ObjectKey &service, const Slice &slice);
+  /// By name.
+  std::vector<const Slice *> slices_of(const kube::ObjectKey &service) const;
+
+  /// Hash of a Service's name -> its slices (and those of Services with the same hash).
+  std::unordered_multimap<std::size_t, const Slice *> by_service_;
   std::size_t endpoint_count_ = 0;
 };
 

@@ -49,7 +49,7 @@ TableDelta TableBuilder::rebuild(const std::set<kube::ObjectKey> &services,
   std::map<kube::ObjectKey, std::vector<BuiltPort>> previous;
   for (const auto &key : services)
     if (auto built = built_.extract(key)) {
-      release(built.mapped());
+      release(key, built.mapped());
       previous.insert(std::move(built));
     }
   for (const auto &key : services)
@@ -85,7 +85,9 @@ void TableBuilder::build(const kube::ObjectKey &key, std::vector<PlannedPort> po
                          const std::vector<BuiltPort> &previous) {
   std::vector<BuiltPort> built;
   for (auto &port : ports) {
-    const auto same = [&](const BuiltPort &other) { return other.name == port.name; };
+    const auto same = [&](const BuiltPort &other) {
+      return other.port == port.name.port && other.protocol == port.name.protocol;
+    };
     const auto found = std::find_if(previous.begin(), previous.end(), same);
     built.push_back(build_port(std::move(port), found == previous.end() ? nullptr : &*found));
   }
@@ -94,7 +96,7 @@ void TableBuilder::build(const kube::ObjectKey &key, std::vector<PlannedPort> po
 }
 
 TableBuilder::BuiltPort TableBuilder::build_port(PlannedPort port, const BuiltPort *previous) {
-  BuiltPort built{port.name, {}, {}, {}};
+  BuiltPort built{port.name.port, port.name.protocol, {}, {}, {}};
   const auto before = previous ? *previous : BuiltPort{};
   if (uses(port.plans, EndpointList::cluster))
     built.cluster = sets_.acquire(std::move(port.selection.cluster), before.cluster,
@@ -105,6 +107,7 @@ TableBuilder::BuiltPort TableBuilder::build_port(PlannedPort port, const BuiltPo
   const auto id_of = [&](EndpointList list) {
     return list == EndpointList::local ? built.local : built.cluster;
   };
+  built.frontends.reserve(port.plans.size());
   for (auto &plan : port.plans) {
     plan.info.from_pod.backends = id_of(plan.from_pod);
     plan.info.from_node.backends = id_of(plan.from_node);
@@ -115,12 +118,13 @@ TableBuilder::BuiltPort TableBuilder::build_port(PlannedPort port, const BuiltPo
   return built;
 }
 
-void TableBuilder::release(const std::vector<BuiltPort> &ports) {
+void TableBuilder::release(const kube::ObjectKey &key, const std::vector<BuiltPort> &ports) {
   for (const auto &port : ports) {
+    const ServicePortName name{key.namespace_, key.name, port.port, port.protocol};
     sets_.release(port.cluster);
     sets_.release(port.local);
     for (const auto &[frontend, kind] : port.frontends)
-      withdraw(frontend, {rank_of(kind), port.name});
+      withdraw(frontend, {rank_of(kind), name});
   }
 }
 

@@ -37,7 +37,8 @@ private:
   /// Who may have a frontend that two Services ask for: the smaller one.
   using Claim = std::pair<std::uint8_t, ServicePortName>;
   struct BuiltPort {
-    ServicePortName name;
+    std::string port;
+    Protocol protocol = Protocol::tcp;
     std::vector<std::pair<Frontend, FrontendKind>> frontends;
     BackendSetId cluster, local;
   };
@@ -51,7 +52,7 @@ private:
   void build(const kube::ObjectKey &key, std::vector<PlannedPort> ports,
              const std::vector<BuiltPort> &previous);
   BuiltPort build_port(PlannedPort port, const BuiltPort *previous);
-  void release(const std::vector<BuiltPort> &ports);
+  void release(const kube::ObjectKey &key, const std::vector<BuiltPort> &ports);
   void claim(const Frontend &frontend, FrontendInfo info);
   void withdraw(const Frontend &frontend, const Claim &claim);
   void remember(const Frontend &frontend);

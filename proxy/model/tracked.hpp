@@ -4,6 +4,8 @@
 
 #include "kube/objects.hpp"
 
+#include <memory>
+
 namespace sluice::proxy {
 
 /// Value is comparable. Not thread-safe.
@@ -22,7 +24,7 @@ public:
     const bool exists = known != current_.end();
     if (exists ? value && *value == known->second : !value)
       return false;
-    remember(key, exists ? std::optional<Value>(std::move(known->second)) : std::nullopt);
+    remember(key, exists ? &known->second : nullptr);
     if (!value)
       current_.erase(known);
     else if (exists)
@@ -32,6 +34,11 @@ public:
     return true;
   }
 
+  /// With its key, which stays where it is as long as the object is known.
+  const std::pair<const Key, Value> *find_entry(const Key &key) const {
+    const auto found = current_.find(key);
+    return found == current_.end() ? nullptr : &*found;
+  }
   const Value *find(const Key &key) const {
     const auto found = current_.find(key);
     return found == current_.end() ? nullptr : &found->second;
@@ -46,19 +53,22 @@ public:
     for (auto &[key, before] : before_) {
       const auto *after = find(key);
       if (before ? !after || !(*before == *after) : after != nullptr)
-        changes.push_back({key, std::move(before), after});
+        changes.push_back({key, before ? std::optional(std::move(*before)) : std::nullopt, after});
     }
     before_.clear();
     return changes;
   }
 
 private:
-  void remember(const Key &key, std::optional<Value> value) {
-    before_.try_emplace(key, std::move(value));
+  /// What is there is about to be replaced.
+  void remember(const Key &key, Value *value) {
+    const auto [known, is_new] = before_.try_emplace(key);
+    if (is_new && value)
+      known->second = std::make_unique<Value>(std::move(*value));
   }
 
   std::map<Key, Value> current_;
-  std::map<Key, std::optional<Value>> before_;
+  std::map<Key, std::unique_ptr<Value>> before_; // nothing: was not there
 };
 
 } // namespace sluice::proxy

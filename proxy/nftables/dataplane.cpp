@@ -25,9 +25,11 @@ public:
     mirror_.reset();
     SLUICE_TRY(well_formed(table.backendSets), "start");
     Mirror mirror(family_, options_);
+    SLUICE_ASSIGN(const auto generation, nft_->generation(), "start");
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, mirror.id()), "start");
     const bool adopt = !actual.exists || adoptable(actual, family_).yes;
     const auto plan = adopt ? mirror.plan_start(actual, table) : mirror.plan_replace(table);
+    generation_ = generation;
     SLUICE_TRY(commit(plan), "start");
     mirror_ = std::move(mirror);
     return {};
@@ -48,11 +50,22 @@ public:
   Result<Drift> verify(const Table &table) override {
     SLUICE_TRY(well_formed(table.backendSets), "verify");
     Mirror fresh(family_, options_);
+    SLUICE_ASSIGN(const auto generation, nft_->generation(), "verify");
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, fresh.id()), "verify");
     if (const auto adopt = adoptable(actual, family_); !adopt.yes)
       return Drift{{"table " + fresh.id().str() + ": " + adopt.why_not}};
     const auto plan = fresh.plan_start(actual, table, mirror_ ? &*mirror_ : nullptr);
-    return drift_of(family_, plan);
+    auto drift = drift_of(family_, plan);
+    if (drift.empty() && mirror_)
+      generation_ = generation;
+    return drift;
+  }
+
+  Result<bool> untouched() override {
+    if (!mirror_)
+      return false;
+    SLUICE_ASSIGN(const auto now, nft_->generation(), "look whether the rules changed");
+    return now == generation_;
   }
 
   Result<> remove() override {
@@ -68,27 +81,35 @@ public:
   Result<Explanation> explain(const Flow &flow) override {
     if (!mirror_)
       return fail(Errc::invalid_input, "explain: start the data plane first");
-    return explain_from(*nft_, mirror_->id(), mirror_->table().node, flow);
+    return explain_from(*nft_, mirror_->id(), mirror_->node(), flow);
   }
 
 private:
   Result<> commit(const Plan &plan) {
     for (const auto &batch : plan.before)
-      SLUICE_TRY(nft_->commit(batch), "load");
-    SLUICE_TRY(nft_->commit(plan.change), "change");
+      SLUICE_TRY(commit(batch), "load");
+    SLUICE_TRY(commit(plan.change), "change");
     for (const auto &batch : plan.after) {
-      const auto done = nft_->commit(batch);
+      auto done = commit(batch);
       // Kernels before 6.2 may hold a chain busy for an instant; the next start removes it.
       if (!done && done.error().code() != Errc::busy)
-        return fail(Error(done.error()).in("clean up"));
+        return fail(std::move(done.error()).in("clean up"));
     }
     return {};
+  }
+
+  Result<> commit(const Batch &batch) {
+    auto done = nft_->commit(batch);
+    generation_ += done && !batch.empty() ? 1 : 0;
+    return done;
   }
 
   Family family_;
   std::unique_ptr<Nft> nft_;
   Options options_;
   std::optional<Mirror> mirror_; // nothing: start comes first
+  /// What the ruleset's generation is if nobody but us committed since we last looked.
+  std::uint32_t generation_ = 0;
 };
 
 } // namespace

@@ -155,18 +155,29 @@ Value frontend_key(const Frontend &frontend) {
   return key.put(frontend.protocol).put(frontend.port);
 }
 
-Value frontend_data(const FrontendInfo &info, const std::array<KernelSetId, 3> &sets) {
-  std::uint32_t flags =
-      (info.source_ranges.empty() ? 0 : kRangedFlag) | (info.affinity ? kAffinityFlag : 0);
+FrontendRecord record_of(const FrontendInfo &info) {
+  FrontendRecord record{.sets = {},
+                        .flags = (info.source_ranges.empty() ? 0 : kRangedFlag) |
+                                 (info.affinity ? kAffinityFlag : 0),
+                        .affinity = affinity_of(info),
+                        .isClusterIp = info.kind == FrontendKind::cluster_ip,
+                        .ranges = info.source_ranges};
   for (const auto source : kSources) {
     const auto &path = path_of(info, source);
-    flags |= path.masquerade ? masquerade_flag(source) : 0;
-    flags |= path.whenEmpty == WhenEmpty::drop ? drop_flag(source) : 0;
+    record.sets[static_cast<std::size_t>(source)] = path.backends;
+    record.flags |= path.masquerade ? masquerade_flag(source) : 0;
+    record.flags |= path.whenEmpty == WhenEmpty::drop ? drop_flag(source) : 0;
   }
-  Value data = number(flags);
+  std::sort(record.ranges.begin(), record.ranges.end());
+  record.ranges.erase(std::unique(record.ranges.begin(), record.ranges.end()), record.ranges.end());
+  return record;
+}
+
+Value frontend_data(const FrontendRecord &record, const std::array<KernelSetId, 3> &sets) {
+  Value data = number(record.flags);
   for (const auto set : sets)
     data.put_u32(set);
-  return data.put(service_key(affinity_of(info)).bytes());
+  return data.put(service_key(record.affinity).bytes());
 }
 
 std::array<KernelSetId, 3> sets_of(const Value &frontend_data) {

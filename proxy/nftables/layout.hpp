@@ -76,10 +76,21 @@ struct AffinityService {
 };
 AffinityService affinity_of(const FrontendInfo &info);
 
+/// What of a frontend the kernel is told.
+struct FrontendRecord {
+  std::array<BackendSetId, 3> sets; ///< in the order of kSources
+  std::uint32_t flags = 0;
+  AffinityService affinity;
+  bool isClusterIp = false;
+  std::vector<Cidr> ranges; ///< each once, sorted
+};
+FrontendRecord record_of(const FrontendInfo &info);
+
 kernel::nft::Value frontend_key(const Frontend &frontend);
 /// flags . set pod . set node . set outside . service. `sets`: the kernel's ids, in the order of
 /// kSources.
-kernel::nft::Value frontend_data(const FrontendInfo &info, const std::array<KernelSetId, 3> &sets);
+kernel::nft::Value frontend_data(const FrontendRecord &record,
+                                 const std::array<KernelSetId, 3> &sets);
 std::array<KernelSetId, 3> sets_of(const kernel::nft::Value &frontend_data);
 kernel::nft::Value number(std::uint32_t value);
 kernel::nft::Value slot_key(KernelSetId set, std::uint32_t slot);

@@ -6,12 +6,6 @@ using namespace kernel::nft;
 
 namespace {
 
-template <class Each> void for_local(const BackendSet &backends, Each each) {
-  for (const auto &backend : backends)
-    if (backend.local)
-      each(backend.address.ip);
-}
-
 void add_members(KernelSetId set, std::span<const SocketAddress> members, Batch &batch) {
   for (const auto &endpoint : members)
     batch.add(kMembers, {.key = member_key(set, endpoint)});
@@ -49,6 +43,14 @@ void change_slots(KernelSetId set, const Slots &now, const Slots &next, Batch &b
 
 } // namespace
 
+std::vector<IpAddress> locals_of(const BackendSet &backends) {
+  std::vector<IpAddress> locals;
+  for (const auto &backend : backends)
+    if (backend.local)
+      locals.push_back(backend.address.ip);
+  return locals;
+}
+
 std::span<const SocketAddress> members_of(const Slots &slots) noexcept {
   return std::span(slots.endpoints)
       .first(std::min<std::size_t>(slots.count, slots.endpoints.size()));
@@ -71,13 +73,11 @@ std::size_t Plan::size() const noexcept {
   return size;
 }
 
-Mirror::Mirror(Family family, const Options &options) : family_(family), options_(options) {
-  table_.family = family;
-}
+Mirror::Mirror(Family family, const Options &options) : family_(family), options_(options) {}
 
 Sizes Mirror::needed() const {
   const auto number = [](std::size_t n) { return static_cast<std::uint32_t>(n); };
-  return {.frontends = number(table_.frontends.size() - node_ports_),
+  return {.frontends = number(frontends_.size() - node_ports_),
           .nodePorts = number(node_ports_),
           .sets = number(sets_.size()),
           .slots = number(slots_in_use_),
@@ -91,30 +91,32 @@ Sizes Mirror::needed_after(const TableDelta &delta) const {
   for (const auto &[frontend, info] : delta.setFrontends) {
     ++(frontend.address ? sizes.frontends : sizes.nodePorts);
     sizes.ranges += static_cast<std::uint32_t>(info.source_ranges.size());
-    for_sticky_sets(info, [&](BackendSetId id) {
-      if (const auto found = sets_.find(id); found != sets_.end())
-        sizes.members += found->second.slots.count;
-    });
+    if (info.affinity)
+      for_sticky_sets(record_of(info), [&](BackendSetId id) {
+        if (const auto found = sets_.find(id); found != sets_.end())
+          sizes.members += found->second.slots.count;
+      });
   }
   sizes.sets += static_cast<std::uint32_t>(delta.setBackends.size());
   for (const auto &[id, backends] : delta.setBackends) {
     sizes.slots += static_cast<std::uint32_t>(backends.size());
     sizes.members += static_cast<std::uint32_t>(backends.size());
-    for_local(backends, [&](const IpAddress &) { ++sizes.hairpins; });
+    sizes.hairpins += static_cast<std::uint32_t>(locals_of(backends).size());
   }
   return sizes;
 }
 
-std::array<KernelSetId, 3> Mirror::kernel_sets(const FrontendInfo &info) const {
+std::array<KernelSetId, 3> Mirror::kernel_sets(const FrontendRecord &record) const {
   std::array<KernelSetId, 3> ids{};
-  for (const auto source : kSources)
-    if (const auto found = sets_.find(path_of(info, source).backends); found != sets_.end())
-      ids[static_cast<std::size_t>(source)] = found->second.id;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (const auto found = sets_.find(record.sets[i]); found != sets_.end())
+      ids[i] = found->second.id;
   return ids;
 }
 
 void Mirror::change_set(BackendSetId id, const BackendSet &backends, Batch &batch) {
-  const auto [found, is_new] = sets_.try_emplace(id, KernelSet{.id = next_set_, .slots = {}});
+  const auto [found, is_new] =
+      sets_.try_emplace(id, KernelSet{.id = next_set_, .slots = {}, .locals = {}});
   auto &set = found->second;
   next_set_ += is_new ? 1 : 0;
   auto next = next_slots(set.slots, backends);
@@ -132,8 +134,11 @@ void Mirror::change_set(BackendSetId id, const BackendSet &backends, Batch &batc
   }
   slots_in_use_ += next.endpoints.size() - set.slots.endpoints.size();
   set.slots = std::move(next);
-  for_local(backends, [&](const IpAddress &ip) { hairpins_.add(ip); });
-  drop_hairpins(id);
+  auto locals = locals_of(backends);
+  for (const auto &ip : locals)
+    hairpins_.add(ip);
+  for (const auto &ip : std::exchange(set.locals, std::move(locals)))
+    hairpins_.drop(ip);
 }
 
 void Mirror::remove_set(BackendSetId id, Batch &batch) {
@@ -147,70 +152,69 @@ void Mirror::remove_set(BackendSetId id, Batch &batch) {
 }
 
 void Mirror::drop_hairpins(BackendSetId set) {
-  if (const auto old = table_.backendSets.find(set); old != table_.backendSets.end())
-    for_local(old->second, [&](const IpAddress &ip) { hairpins_.drop(ip); });
+  if (const auto found = sets_.find(set); found != sets_.end())
+    for (const auto &ip : found->second.locals)
+      hairpins_.drop(ip);
 }
 
-void Mirror::set_frontend(const Frontend &frontend, const FrontendInfo &info, Batch &batch) {
+void Mirror::set_frontend(const Frontend &frontend, FrontendRecord record, Batch &batch) {
+  if (record.affinity.number != 0)
+    provide_timeout(record.affinity.seconds, batch);
+  use(frontend, record);
   const auto key = frontend_key(frontend);
-  const auto data = frontend_data(info, kernel_sets(info));
-  if (info.affinity)
-    provide_timeout(affinity_of(info).seconds, batch);
-  use(frontend, info);
-  const auto old = table_.frontends.find(frontend);
-  if (old == table_.frontends.end()) {
-    change_ranges(frontend, {}, info.source_ranges, batch);
+  const auto data = frontend_data(record, kernel_sets(record));
+  const auto [held, is_new] = frontends_.try_emplace(frontend);
+  change_ranges(frontend, held->second.ranges, record.ranges, batch);
+  if (is_new) {
     batch.add(map_of(frontend), {.key = key, .data = data});
-    return;
+  } else {
+    disuse(frontend, held->second);
+    if (data != frontend_data(held->second, kernel_sets(held->second)))
+      batch.replace(map_of(frontend), {.key = key, .data = data});
   }
-  disuse(frontend, old->second);
-  change_ranges(frontend, old->second.source_ranges, info.source_ranges, batch);
-  if (data != frontend_data(old->second, kernel_sets(old->second)))
-    batch.replace(map_of(frontend), {.key = key, .data = data});
+  held->second = std::move(record);
 }
 
 void Mirror::remove_frontend(const Frontend &frontend, Batch &batch) {
-  const auto found = table_.frontends.find(frontend);
-  if (found == table_.frontends.end())
+  const auto held = frontends_.find(frontend);
+  if (held == frontends_.end())
     return;
-  disuse(frontend, found->second);
-  change_ranges(frontend, found->second.source_ranges, {}, batch);
+  disuse(frontend, held->second);
+  change_ranges(frontend, held->second.ranges, {}, batch);
   batch.remove(map_of(frontend), frontend_key(frontend));
+  frontends_.erase(held);
 }
 
 void Mirror::change_ranges(const Frontend &frontend, const std::vector<Cidr> &now,
                            const std::vector<Cidr> &next, Batch &batch) {
   if (now == next)
     return;
-  const std::set<Cidr> old(now.begin(), now.end()), wanted(next.begin(), next.end());
   provide_prefixes(next, batch);
-  for (const auto &range : old)
-    if (wanted.count(range) == 0)
+  for (const auto &range : now)
+    if (!std::binary_search(next.begin(), next.end(), range))
       batch.remove(kRanges, range_key(frontend, range));
-  for (const auto &range : wanted)
-    if (old.count(range) == 0)
+  for (const auto &range : next)
+    if (!std::binary_search(now.begin(), now.end(), range))
       batch.add(kRanges, {.key = range_key(frontend, range)});
-  ranges_ += wanted.size() - old.size();
+  ranges_ += next.size() - now.size();
 }
 
-void Mirror::use(const Frontend &frontend, const FrontendInfo &info) {
-  if (info.kind == FrontendKind::cluster_ip && frontend.address)
+void Mirror::use(const Frontend &frontend, const FrontendRecord &record) {
+  if (record.isClusterIp && frontend.address)
     cluster_ips_.add(*frontend.address);
   node_ports_ += frontend.address ? 0 : 1;
-  if (!info.affinity)
-    return;
-  services_.add(affinity_of(info));
-  for_sticky_sets(info, [&](BackendSetId set) { sticky_.add(set); });
+  if (record.affinity.number != 0)
+    services_.add(record.affinity);
+  for_sticky_sets(record, [&](BackendSetId set) { sticky_.add(set); });
 }
 
-void Mirror::disuse(const Frontend &frontend, const FrontendInfo &info) {
-  if (info.kind == FrontendKind::cluster_ip && frontend.address)
+void Mirror::disuse(const Frontend &frontend, const FrontendRecord &record) {
+  if (record.isClusterIp && frontend.address)
     cluster_ips_.drop(*frontend.address);
   node_ports_ -= frontend.address ? 0 : 1;
-  if (!info.affinity)
-    return;
-  services_.drop(affinity_of(info));
-  for_sticky_sets(info, [&](BackendSetId set) { sticky_.drop(set); });
+  if (record.affinity.number != 0)
+    services_.drop(record.affinity);
+  for_sticky_sets(record, [&](BackendSetId set) { sticky_.drop(set); });
 }
 
 void Mirror::put_uses(Batch &batch) {
@@ -242,7 +246,7 @@ void Mirror::put_uses(Batch &batch) {
 }
 
 void Mirror::change_node(const NodeInfo &node, Batch &batch) {
-  const auto old = constant_rules(family_, table_.node, options_);
+  const auto old = constant_rules(family_, node_, options_);
   for (auto &[chain, rules] : constant_rules(family_, node, options_)) {
     const auto same = [&](const Rule &a, const Rule &b) {
       return text_of(id().family, a) == text_of(id().family, b);
@@ -254,13 +258,14 @@ void Mirror::change_node(const NodeInfo &node, Batch &batch) {
     for (auto &rule : rules)
       batch.add(std::move(rule));
   }
-  const auto ips = node_port_ips(table_.node), next = node_port_ips(node);
+  const auto ips = node_port_ips(node_), next = node_port_ips(node);
   for (const auto &ip : ips)
     if (next.count(ip) == 0)
       batch.remove(kNodePortIps, field(ip));
   for (const auto &ip : next)
     if (ips.count(ip) == 0)
       batch.add(kNodePortIps, {.key = field(ip)});
+  node_ = node;
 }
 
 void Mirror::provide_count(std::uint32_t count, Batch &batch) {
@@ -298,19 +303,14 @@ void Mirror::provide_prefixes(const std::vector<Cidr> &ranges, Batch &batch) {
 }
 
 Plan Mirror::plan_change(const TableDelta &delta) {
-  if (!fits(needed_after(delta), sizes_)) {
-    auto table = table_;
-    apply_delta(table, delta);
-    *this = Mirror(family_, options_);
-    return plan_replace(std::move(table));
-  }
+  const bool enough = fits(needed_after(delta), sizes_);
   Plan plan{.before = {}, .change = Batch(id()), .after = {}};
   for (const auto &[set, backends] : delta.setBackends)
     change_set(set, backends, plan.change);
   for (const auto &frontend : delta.removeFrontends)
     remove_frontend(frontend, plan.change);
   for (const auto &[frontend, info] : delta.setFrontends)
-    set_frontend(frontend, info, plan.change);
+    set_frontend(frontend, record_of(info), plan.change);
   if (delta.node)
     change_node(*delta.node, plan.change);
   for (const auto set : delta.removeBackends)
@@ -322,8 +322,10 @@ Plan Mirror::plan_change(const TableDelta &delta) {
     remove_set(set, garbage);
   if (!garbage.empty())
     plan.after.push_back(std::move(garbage));
-  apply_delta(table_, delta);
-  return plan;
+  if (enough)
+    return plan;
+  sizes_ = sizes_for(needed());
+  return plan_anew();
 }
 
 } // namespace sluice::proxy::nftables

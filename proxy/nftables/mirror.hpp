@@ -1,6 +1,6 @@
 #pragma once
-// What we know the kernel to hold: the table, and where its backend sets lie. One change of the
-// table becomes the batches that carry it, and the mirror is ahead by it.
+// What we know the kernel to hold, and no more than that: the table itself is the model's. One
+// change of the table becomes the batches that carry it, and the mirror is ahead by it.
 
 #include "proxy/nftables/actual.hpp"
 #include "proxy/nftables/slots.hpp"
@@ -11,6 +11,7 @@ namespace sluice::proxy::nftables {
 struct KernelSet {
   KernelSetId id = 0;
   Slots slots;
+  std::vector<IpAddress> locals; ///< of the endpoints on this node
 };
 
 /// Batches to be committed in order. Each leaves a state that is right for packets.
@@ -25,33 +26,34 @@ class Mirror {
 public:
   Mirror(Family family, const Options &options);
 
-  const Table &table() const noexcept { return table_; }
+  const NodeInfo &node() const noexcept { return node_; }
   kernel::nft::TableId id() const { return {kernel::nft::table_family(family_), options_.table}; }
 
   /// From what is in the kernel to `table`, in a fresh mirror; `known`, if given, is the mirror
   /// that says which sets the kernel's numbers stand for. O(table).
-  Plan plan_start(const Actual &actual, Table table, const Mirror *known = nullptr);
+  Plan plan_start(const Actual &actual, const Table &table, const Mirror *known = nullptr);
   /// Everything anew in one transaction, whatever is there. In a fresh mirror.
-  Plan plan_replace(Table table);
-  /// O(delta log n).
+  Plan plan_replace(const Table &table);
+  /// O(delta log n). If the maps are too small for it, everything anew in one transaction.
   Plan plan_change(const TableDelta &delta);
 
 private:
   friend class StartPlanner;
+  Plan plan_anew();
   Sizes needed() const;
   Sizes needed_after(const TableDelta &delta) const;
   /// The numbers of a frontend's sets; those of the empty set and of unknown ones are 0.
-  std::array<KernelSetId, 3> kernel_sets(const FrontendInfo &info) const;
+  std::array<KernelSetId, 3> kernel_sets(const FrontendRecord &record) const;
   void change_set(BackendSetId id, const BackendSet &backends, kernel::nft::Batch &batch);
   void remove_set(BackendSetId id, kernel::nft::Batch &batch);
   void drop_hairpins(BackendSetId set);
-  void set_frontend(const Frontend &frontend, const FrontendInfo &info, kernel::nft::Batch &batch);
+  void set_frontend(const Frontend &frontend, FrontendRecord record, kernel::nft::Batch &batch);
   void remove_frontend(const Frontend &frontend, kernel::nft::Batch &batch);
   void change_ranges(const Frontend &frontend, const std::vector<Cidr> &now,
                      const std::vector<Cidr> &next, kernel::nft::Batch &batch);
   /// What a frontend uses beside its own element.
-  void use(const Frontend &frontend, const FrontendInfo &info);
-  void disuse(const Frontend &frontend, const FrontendInfo &info);
+  void use(const Frontend &frontend, const FrontendRecord &record);
+  void disuse(const Frontend &frontend, const FrontendRecord &record);
   void put_uses(kernel::nft::Batch &batch);
   void change_node(const NodeInfo &node, kernel::nft::Batch &batch);
   void provide_count(std::uint32_t count, kernel::nft::Batch &batch);
@@ -60,8 +62,9 @@ private:
 
   Family family_;
   Options options_;
-  Table table_;
+  NodeInfo node_;
   Sizes sizes_;
+  std::map<Frontend, FrontendRecord> frontends_;
   std::map<BackendSetId, KernelSet> sets_;
   std::size_t slots_in_use_ = 0;            // aliases too
   std::size_t ranges_ = 0, node_ports_ = 0; // elements
@@ -74,15 +77,17 @@ private:
   std::size_t members_ = 0;
 };
 
+/// One entry for each local backend.
+std::vector<IpAddress> locals_of(const BackendSet &backends);
 /// The endpoints of a set that may be picked.
 std::span<const SocketAddress> members_of(const Slots &slots) noexcept;
 /// The local ones among the addresses that accept nodePorts; loopback never does.
 std::set<IpAddress> node_port_ips(const NodeInfo &node);
 /// Calls `each(set)` for the sets that a frontend with affinity names; for others not at all.
-template <class Each> void for_sticky_sets(const FrontendInfo &info, Each each) {
-  if (info.affinity)
-    for (const auto source : kSources)
-      if (const auto set = path_of(info, source).backends; set.value != 0)
+template <class Each> void for_sticky_sets(const FrontendRecord &record, Each each) {
+  if (record.affinity.number != 0)
+    for (const auto set : record.sets)
+      if (set.value != 0)
         each(set);
 }
 

@@ -22,11 +22,19 @@ public:
           live_.insert(set);
   }
 
-  Plan plan(const Mirror *known) {
-    name_sets(known);
-    place_backends();
+  /// Brings the mirror to `table`, as near to what is in the kernel as can be.
+  void adopt(const Table &table, const Mirror *known) {
+    mirror_.node_ = table.node;
+    for (const auto &[frontend, info] : table.frontends)
+      mirror_.frontends_.emplace_hint(mirror_.frontends_.end(), frontend, record_of(info));
+    name_sets(table, known);
+    place_backends(table);
     count_uses();
     mirror_.sizes_ = sizes_kept(actual_.sizes(), sizes_for(mirror_.needed()));
+  }
+
+  /// From what is in the kernel to what the mirror holds.
+  Plan plan() {
     plan_objects();
     plan_ways();
     plan_elements();
@@ -38,40 +46,35 @@ public:
   bool fits_beside_what_is_there() const { return !overflow_; }
 
 private:
-  const Table &table() const { return mirror_.table_; }
-
   /// A set that a frontend already has in the kernel keeps its number there.
-  void name_sets(const Mirror *known) {
+  void name_sets(const Table &table, const Mirror *known) {
     if (known != nullptr) {
       for (const auto &[id, set] : known->sets_)
-        if (table().backendSets.count(id) != 0)
+        if (table.backendSets.count(id) != 0)
           mirror_.sets_[id].id = set.id;
       mirror_.prefixes_ = known->prefixes_; // one that nobody uses any more does no harm
     }
     std::set<KernelSetId> claimed;
     for (const auto &[id, set] : mirror_.sets_)
       claimed.insert(set.id);
-    for (const auto &[frontend, info] : table().frontends) {
-      const auto &known_frontends = actual_.of(map_of(frontend));
-      const auto found = known_frontends.find(frontend_key(frontend));
-      if (found == known_frontends.end())
+    for (const auto &[frontend, record] : mirror_.frontends_) {
+      const auto &there = actual_.of(map_of(frontend));
+      const auto found = there.find(frontend_key(frontend));
+      if (found == there.end())
         continue;
       const auto ids = sets_of(found->second);
-      for (const auto source : kSources) {
-        const auto set = path_of(info, source).backends;
-        const auto id = ids[static_cast<std::size_t>(source)];
-        if (set.value != 0 && id != 0 && mirror_.sets_.count(set) == 0 && claimed.insert(id).second)
-          mirror_.sets_[set].id = id;
-      }
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        if (record.sets[i].value != 0 && ids[i] != 0 && mirror_.sets_.count(record.sets[i]) == 0 &&
+            claimed.insert(ids[i]).second)
+          mirror_.sets_[record.sets[i]].id = ids[i];
     }
     for (const auto id : claimed)
       seen(id);
     for (const auto id : live_)
       seen(id);
-    for (const auto &[key, data] : actual_.of(kCounts))
-      seen(key.u32_at(0));
-    for (const auto &[key, data] : actual_.of(kSlots))
-      seen(key.u32_at(0));
+    for (const auto *map : {kCounts, kSlots, kMembers})
+      for (const auto &[key, data] : actual_.of(map))
+        seen(key.u32_at(0));
   }
   void seen(KernelSetId id) { mirror_.next_set_ = std::max(mirror_.next_set_, id + 1); }
 
@@ -90,12 +93,13 @@ private:
     return slots;
   }
 
-  void place_backends() {
-    for (const auto &[id, backends] : table().backendSets) {
+  void place_backends(const Table &table) {
+    for (const auto &[id, backends] : table.backendSets) {
       auto &set = mirror_.sets_[id];
       if (set.id == 0)
         set.id = mirror_.next_set_++;
       set.slots = next_slots(slots_in_kernel(set.id), backends);
+      set.locals = locals_of(backends);
       mirror_.slots_in_use_ += set.slots.endpoints.size();
       mirror_.counts_.insert(set.slots.count);
     }
@@ -103,21 +107,20 @@ private:
 
   void count_uses() {
     auto &m = mirror_;
-    for (const auto &[frontend, info] : table().frontends) {
-      m.use(frontend, info);
-      m.ranges_ += info.source_ranges.size();
-      for (const auto &range : info.source_ranges)
+    for (const auto &[frontend, record] : m.frontends_) {
+      m.use(frontend, record);
+      m.ranges_ += record.ranges.size();
+      for (const auto &range : record.ranges)
         m.prefixes_.insert(static_cast<std::uint8_t>(range.prefix_length()));
-      if (info.affinity)
-        m.timeouts_.insert(affinity_of(info).seconds);
+      if (record.affinity.number != 0)
+        m.timeouts_.insert(record.affinity.seconds);
     }
-    for (const auto &[set, uses] : m.sticky_.counts())
-      if (const auto found = m.sets_.find(set); found != m.sets_.end())
-        m.members_ += found->second.slots.count;
-    for (const auto &[id, backends] : table().backendSets)
-      for (const auto &backend : backends)
-        if (backend.local)
-          m.hairpins_.add(backend.address.ip);
+    for (const auto &[id, set] : m.sets_) {
+      if (m.sticky_.has(id))
+        m.members_ += set.slots.count;
+      for (const auto &ip : set.locals)
+        m.hairpins_.add(ip);
+    }
     m.cluster_ips_.take_changes();
     m.hairpins_.take_changes();
     m.sticky_.take_changes();
@@ -199,49 +202,73 @@ private:
   }
 
   void plan_elements() {
-    Elements frontends, node_ports, counts, slots, members, cluster_ips, hairpins, ranges, ips,
-        services;
-    for (const auto &[frontend, info] : table().frontends) {
-      (frontend.address ? frontends : node_ports)[frontend_key(frontend)] =
-          frontend_data(info, mirror_.kernel_sets(info));
-      for (const auto &range : info.source_ranges)
-        ranges[range_key(frontend, range)];
-    }
-    for (const auto &[id, set] : mirror_.sets_) {
-      counts[number(set.id)] = number(set.slots.count);
-      for (std::size_t slot = 0; slot < set.slots.endpoints.size(); ++slot)
-        slots[slot_key(set.id, static_cast<std::uint32_t>(slot))] =
-            slot_data(set.slots.endpoints[slot]);
-      if (mirror_.sticky_.has(id))
-        for (const auto &endpoint : members_of(set.slots))
-          members[member_key(set.id, endpoint)];
-    }
-    for (const auto &[ip, uses] : mirror_.cluster_ips_.counts())
-      cluster_ips[field(ip)];
-    for (const auto &[ip, uses] : mirror_.hairpins_.counts())
-      hairpins[hairpin_key(ip)];
-    for (const auto &ip : node_port_ips(table().node))
-      ips[field(ip)];
-    services[service_key({})] = number(0);
-    for (const auto &[service, uses] : mirror_.services_.counts())
-      services[service_key(service)] = number(service.seconds);
-    const auto &sizes = mirror_.sizes_;
-    plan_map(kSlots, slots, sizes.slots, true);
-    plan_map(kCounts, counts, sizes.sets, true);
-    plan_map(kMembers, members, sizes.members, true);
-    plan_map(kServices, services, sizes.frontends, false);
-    plan_map(kRanges, ranges, sizes.ranges, false);
-    plan_map(kNodePorts, node_ports, sizes.nodePorts, false);
-    plan_map(kFrontends, frontends, sizes.frontends, false);
-    plan_map(kClusterIps, cluster_ips, sizes.frontends, false);
-    plan_map(kHairpin, hairpins, sizes.hairpins, false);
-    plan_map(kNodePortIps, ips, std::numeric_limits<std::size_t>::max(), false);
+    const auto &m = mirror_;
+    const auto &sizes = m.sizes_;
+    plan_map(kSlots, sizes.slots, true, [&](auto put) {
+      for (const auto &[id, set] : m.sets_)
+        for (std::uint32_t slot = 0; slot < set.slots.endpoints.size(); ++slot)
+          put(slot_key(set.id, slot), slot_data(set.slots.endpoints[slot]));
+    });
+    plan_map(kCounts, sizes.sets, true, [&](auto put) {
+      for (const auto &[id, set] : m.sets_)
+        put(number(set.id), number(set.slots.count));
+    });
+    plan_map(kMembers, sizes.members, true, [&](auto put) {
+      for (const auto &[id, uses] : m.sticky_.counts())
+        if (const auto set = m.sets_.find(id); set != m.sets_.end())
+          for (const auto &endpoint : members_of(set->second.slots))
+            put(member_key(set->second.id, endpoint), Value());
+    });
+    plan_map(kServices, sizes.frontends, false, [&](auto put) {
+      put(service_key({}), number(0));
+      for (const auto &[service, uses] : m.services_.counts())
+        put(service_key(service), number(service.seconds));
+    });
+    plan_map(kRanges, sizes.ranges, false, [&](auto put) {
+      for (const auto &[frontend, record] : m.frontends_)
+        for (const auto &range : record.ranges)
+          put(range_key(frontend, range), Value());
+    });
+    for (const auto *map : {kNodePorts, kFrontends})
+      plan_map(map, map == kFrontends ? sizes.frontends : sizes.nodePorts, false, [&](auto put) {
+        for (const auto &[frontend, record] : m.frontends_)
+          if (map_of(frontend) == map)
+            put(frontend_key(frontend), frontend_data(record, m.kernel_sets(record)));
+      });
+    plan_map(kClusterIps, sizes.frontends, false, [&](auto put) {
+      for (const auto &[ip, uses] : m.cluster_ips_.counts())
+        put(field(ip), Value());
+    });
+    plan_map(kHairpin, sizes.hairpins, false, [&](auto put) {
+      for (const auto &[ip, uses] : m.hairpins_.counts())
+        put(hairpin_key(ip), Value());
+    });
+    plan_map(kNodePortIps, std::numeric_limits<std::size_t>::max(), false, [&](auto put) {
+      for (const auto &ip : node_port_ips(m.node_))
+        put(field(ip), Value());
+    });
   }
 
-  /// `of_sets`: the key begins with a set's number, and what no live frontend names is seen by
-  /// none.
-  void plan_map(const char *map, const Elements &desired, std::size_t size, bool of_sets) {
+  /// `each(put)` puts every element that is wanted, once. `of_sets`: the key begins with a set's
+  /// number, and what no live frontend names is seen by none.
+  template <class Each> void plan_map(const char *map, std::size_t size, bool of_sets, Each each) {
     const auto &have = actual_.of(map);
+    if (have.empty()) { // nothing to compare with: a first load needs no copy of the table
+      std::size_t number = 0;
+      each([&](const Value &key, const Value &data) {
+        overflow_ = overflow_ || ++number > size;
+        (of_sets && live_.count(key.u32_at(0)) == 0 ? before() : change_)
+            .add(map, {.key = key, .data = data});
+      });
+      return;
+    }
+    Elements desired;
+    each([&](const Value &key, const Value &data) { desired.emplace(key, data); });
+    plan_difference(map, have, desired, size, of_sets);
+  }
+
+  void plan_difference(const char *map, const Elements &have, const Elements &desired,
+                       std::size_t size, bool of_sets) {
     const auto difference = diff(have, desired);
     const auto is_live = [&](const Value &key) {
       return !of_sets || live_.count(key.u32_at(0)) != 0;
@@ -261,7 +288,7 @@ private:
 
   void plan_rules() {
     for (const auto &[chain, rules] :
-         constant_rules(mirror_.family_, table().node, mirror_.options_))
+         constant_rules(mirror_.family_, mirror_.node_, mirror_.options_))
       plan_rules(chain, rules);
     plan_rules(kRangesChain, range_rules(mirror_.family_, mirror_.prefixes_));
   }
@@ -304,21 +331,25 @@ private:
   bool overflow_ = false;
 };
 
-Plan Mirror::plan_start(const Actual &actual, Table table, const Mirror *known) {
-  table_ = std::move(table);
+Plan Mirror::plan_start(const Actual &actual, const Table &table, const Mirror *known) {
   StartPlanner planner(*this, actual);
-  auto plan = planner.plan(known);
-  if (actual.exists && !planner.fits_beside_what_is_there()) {
-    auto whole = std::move(table_);
-    *this = Mirror(family_, options_);
-    return plan_replace(std::move(whole));
-  }
-  return plan;
+  planner.adopt(table, known);
+  auto plan = planner.plan();
+  if (!actual.exists || planner.fits_beside_what_is_there())
+    return plan;
+  *this = Mirror(family_, options_);
+  return plan_replace(table);
 }
 
-Plan Mirror::plan_replace(Table table) {
+Plan Mirror::plan_replace(const Table &table) {
   const Actual nothing;
-  auto plan = plan_start(nothing, std::move(table));
+  StartPlanner(*this, nothing).adopt(table, nullptr);
+  return plan_anew();
+}
+
+Plan Mirror::plan_anew() {
+  const Actual nothing;
+  auto plan = StartPlanner(*this, nothing).plan();
   Batch all(id());
   all.destroy_table();
   for (auto &batch : plan.before)

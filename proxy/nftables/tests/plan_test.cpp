@@ -287,7 +287,8 @@ TEST(proxy_nftables_plan, damage_is_seen_named_and_repaired) {
       {"a frontend is gone", batch().remove(kFrontends, key),
        "frontends: 10.96.0.2:80/TCP is missing"},
       {"a frontend is too much",
-       batch().add(kFrontends, {.key = stranger, .data = frontend_data(cluster_ip(0), {})}),
+       batch().add(kFrontends,
+                   {.key = stranger, .data = frontend_data(record_of(cluster_ip(0)), {})}),
        "frontends: 10.96.9.9:80/TCP should not be there"},
       {"an endpoint is another one",
        batch().replace(kSlots,
@@ -317,6 +318,32 @@ TEST(proxy_nftables_plan, damage_is_seen_named_and_repaired) {
     ASSERT_OK(world.plane->start(table));
     EXPECT_EQ(world.drift(table), std::vector<std::string>());
   }
+}
+
+TEST(proxy_nftables_plan, a_commit_of_anybody_else_is_noticed_without_reading_back) {
+  World world;
+  const auto table = many(Family::ipv4, 3, 3);
+  ASSERT_OK(world.plane->start(table));
+  EXPECT_TRUE(*world.plane->untouched());
+  TableDelta delta;
+  delta.removeFrontends = {table.frontends.begin()->first};
+  delta.removeBackends = {BackendSetId(1)};
+  ASSERT_OK(world.plane->apply(delta)); // two commits
+  auto after = table;
+  apply_delta(after, delta);
+  EXPECT_TRUE(*world.plane->untouched());
+  const kernel::nft::TableId other{kernel::nft::TableFamily::ipv4, "other"};
+  ASSERT_OK(world.nft->commit(kernel::nft::Batch(other).create_table()));
+  EXPECT_FALSE(*world.plane->untouched());
+  EXPECT_EQ(world.drift(after), std::vector<std::string>());
+  EXPECT_TRUE(*world.plane->untouched()) << "looked at, and right";
+  ASSERT_OK(world.nft->commit(
+      kernel::nft::Batch({kernel::nft::TableFamily::ipv4, "sluice-proxy"}).flush_set(kSlots)));
+  EXPECT_FALSE(*world.plane->untouched());
+  EXPECT_FALSE(world.drift(after).empty());
+  EXPECT_FALSE(*world.plane->untouched()) << "looked at, and wrong";
+  ASSERT_OK(world.plane->start(after));
+  EXPECT_TRUE(*world.plane->untouched());
 }
 
 TEST(proxy_nftables_plan, growth_beyond_the_maps_replaces_the_table_in_one_commit) {
