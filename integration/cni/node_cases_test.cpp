@@ -59,6 +59,8 @@ TEST_F(cni_node_cases, T300_pods_that_come_and_go_leave_the_node_as_it_was) {
   runtime.added("bridge", "first", config);
   runtime.removed("bridge", "first", config);
   runtime.remove_pod("first");
+  // The kernel takes a namespace down when it has time; its number is in the list until then.
+  ASSERT_TRUE(eventually([&] { return runtime.on_host("ip netns list-id") == ""; }));
   const auto before = state();
   for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
@@ -70,7 +72,7 @@ TEST_F(cni_node_cases, T300_pods_that_come_and_go_leave_the_node_as_it_was) {
     in_parallel(8, pods, [&](int pod) { runtime.removed("bridge", id(pod), config); });
     for (int pod = 0; pod < pods; ++pod)
       runtime.remove_pod(id(pod));
-    EXPECT_TRUE(eventually([&] { return state() == before; })) << state();
+    EXPECT_TRUE(eventually([&] { return state() == before; })) << state() << "before:\n" << before;
   }
 }
 
