@@ -1,8 +1,8 @@
 #include "cli/command.hpp"
 #include "cli/proxy_mode.hpp"
+#include "cli/proxy_text.hpp"
 
 #include "kube/daemon/control_socket.hpp"
-#include "net/port.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -13,33 +13,26 @@ namespace {
 
 constexpr const char *kSocket = "/run/sluice/proxy.sock";
 
-Outcome ask(const std::string &socket, const nlohmann::json &request) {
-  auto answer = kube::daemon::control_call(socket, request);
+using Words = std::string (*)(const nlohmann::json &answer);
+
+struct Flags {
+  std::string socket = kSocket, output = "text", from, to, mode;
+};
+
+Outcome ask(const Flags &flags, const nlohmann::json &request, Words words) {
+  auto answer = kube::daemon::control_call(flags.socket, request, std::chrono::seconds(15));
   if (!answer)
     return fail(std::move(answer.error()).in("ask sluice-proxy"));
-  std::printf("%s\n", answer->dump(2).c_str());
+  const auto text = flags.output == "json" ? answer->dump(2) + "\n" : words(*answer);
+  std::fputs(text.c_str(), stdout);
   return 0;
 }
 
-/// "10.96.0.10:53/UDP"; TCP if no protocol is named.
-Result<nlohmann::json> explain_request(const std::string &from, std::string to) {
-  Protocol protocol = Protocol::tcp;
-  if (const auto slash = to.find('/'); slash != std::string::npos) {
-    SLUICE_ASSIGN(protocol, parse_protocol(to.substr(slash + 1)), "\"" + to + "\"");
-    to.resize(slash);
-  }
-  SLUICE_ASSIGN(const auto source, IpAddress::parse(from), "FROM");
-  SLUICE_ASSIGN(const auto destination, SocketAddress::parse(to), "TO");
-  return nlohmann::json{{"verb", "explain"},
-                        {"source", source.str()},
-                        {"destination", destination.ip.str()},
-                        {"port", destination.port.value},
-                        {"protocol", std::string(name_of(protocol))}};
+void add_flags(CLI::App &command, Flags &flags) {
+  command.add_option("--socket", flags.socket, "where sluice-proxy listens");
+  command.add_option("-o,--output", flags.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
 }
-
-struct Flags {
-  std::string socket = kSocket, from, to, mode;
-};
 
 } // namespace
 
@@ -47,27 +40,37 @@ void add_proxy(CLI::App &parent, Outcome &outcome) {
   const auto flags = std::make_shared<Flags>();
   auto *proxy = parent.add_subcommand("proxy", "what sluice-proxy of this node knows");
   proxy->require_subcommand(1);
-  proxy->add_option("--socket", flags->socket, "where it listens");
-  for (const std::string verb : {"status", "dump"})
-    proxy
-        ->add_subcommand(verb, verb == "status" ? "is it in step with API and kernel"
-                                                : "the whole load-balancing table")
-        ->callback([flags, verb, &outcome] {
-          outcome = ask(flags->socket, {{"verb", verb}});
-        });
+  proxy->fallthrough();
+  add_flags(*proxy, *flags);
+  const auto verb = [&](const char *name, const char *help, Words words) {
+    auto *command = proxy->add_subcommand(name, help);
+    command->fallthrough();
+    command->callback([flags, name = std::string(name), words, &outcome] {
+      outcome = ask(*flags, {{"verb", name}}, words);
+    });
+  };
+  verb("status", "is it in step with API and kernel", status_text);
+  verb("dump", "the whole load-balancing table", dump_text);
 
   auto *mode = proxy->add_subcommand("mode", "which data plane runs; or change to another one");
   mode->add_option("MODE", flags->mode, "nftables, iptables, ipvs or ebpf");
+  mode->fallthrough();
   mode->callback([flags, &outcome] { outcome = proxy_mode(flags->socket, flags->mode); });
 
   auto *explain =
-      parent.add_subcommand("explain", "what becomes of a packet on this node, and why");
-  explain->add_option("from", flags->from, "the client's address")->required();
-  explain->add_option("to", flags->to, "ADDRESS:PORT[/PROTOCOL]")->required();
-  explain->add_option("--socket", flags->socket, "where sluice-proxy listens");
+      parent.add_subcommand("explain", "what becomes of a connection on this node, and why");
+  explain
+      ->add_option("from", flags->from,
+                   "an address, NAMESPACE/POD, \"node\" (this one) or node/NAME")
+      ->required();
+  explain
+      ->add_option("to", flags->to,
+                   "ADDRESS:PORT[/PROTOCOL] or [NAMESPACE/]SERVICE[:PORT[/PROTOCOL]]")
+      ->required();
+  add_flags(*explain, *flags);
   explain->callback([flags, &outcome] {
-    auto request = explain_request(flags->from, flags->to);
-    outcome = request ? ask(flags->socket, *request) : fail(std::move(request.error()));
+    outcome =
+        ask(*flags, {{"verb", "explain"}, {"from", flags->from}, {"to", flags->to}}, explain_text);
   });
 }
 

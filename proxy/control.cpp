@@ -29,9 +29,12 @@ Answer status(Runner &runner, const DaemonInfo &info) {
   json families = json::array();
   for (const auto &sync : runner.families())
     families.push_back(family_status(*sync));
-  return json{{"mode", info.mode},         {"node", info.nodeName},
+  json out = {{"mode", info.mode},         {"node", info.nodeName},
               {"version", info.version},   {"nodeKnown", runner.node().has_value()},
               {"synced", runner.synced()}, {"families", std::move(families)}};
+  if (info.more)
+    out.update(info.more());
+  return out;
 }
 
 Answer dump(Runner &runner) {
@@ -41,17 +44,73 @@ Answer dump(Runner &runner) {
   return json{{"tables", std::move(tables)}};
 }
 
+/// What the kernel does differently.
+std::vector<std::string> differences(const Explanation &model, const Explanation &kernel) {
+  std::vector<std::string> out;
+  if (model.verdict != kernel.verdict)
+    out.push_back("verdict: the model says " + model.verdict + ", the kernel " + kernel.verdict);
+  std::set<SocketAddress> wanted, found;
+  for (const auto &backend : model.backends)
+    wanted.insert(backend.address);
+  for (const auto &backend : kernel.backends)
+    found.insert(backend.address);
+  if (wanted != found)
+    out.push_back("endpoints: the model has " + std::to_string(wanted.size()) + ", the kernel " +
+                  std::to_string(found.size()) + " or others");
+  if (model.masquerade != kernel.masquerade)
+    out.push_back("masquerading differs");
+  return out;
+}
+
 Answer explain(Runner &runner, const Flow &flow) {
   auto *sync = runner.family(flow.destination.family());
   if (!sync)
     return fail(Errc::unsupported,
                 "this node has no " + std::string(name_of(flow.destination.family())));
-  json out = {{"model", to_json(sync->model().explain(flow))}};
-  if (auto kernel = sync->dataplane().explain(flow))
-    out["kernel"] = to_json(*kernel);
-  else
+  const auto findings = sync->model().find_out(flow);
+  json out = {{"flow", to_json(flow)}, {"model", to_json(findings)}};
+  auto kernel = sync->dataplane().explain(flow);
+  if (!kernel) {
     out["kernel"] = {{"error", kernel.error().what()}};
+    return out;
+  }
+  out["kernel"] = to_json(*kernel);
+  out["differences"] = differences(findings.packet, *kernel);
   return out;
+}
+
+/// The parts of a question that take time are answered on the caller's thread.
+Answer explain_words(Inbox &inbox, const Clock &clock, const Lookups &lookups,
+                     const json &request) {
+  const auto word = [&](const char *key) {
+    const auto found = request.find(key);
+    return found != request.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  SLUICE_ASSIGN(const auto place, parse_place(word("from")), "explain");
+  SLUICE_ASSIGN(const auto target, parse_target(word("to")), "explain");
+  SLUICE_ASSIGN(const auto origin, find_origin(place, lookups), "explain");
+  std::map<IpAddress, std::string> interfaces;
+  if (!origin.this_node)
+    for (const auto &ip : origin.addresses)
+      interfaces[ip] = lookups.interface_of(ip);
+  SLUICE_ASSIGN(auto answer,
+                on_loop(inbox, clock,
+                        [=](Runner &runner) -> Answer {
+                          std::vector<const Model *> models;
+                          for (const auto &sync : runner.families())
+                            models.push_back(&sync->model());
+                          SLUICE_ASSIGN(auto flow, find_flow(origin, target, models), "explain");
+                          // A packet of this node itself came in by no interface, any other by one.
+                          if (!origin.this_node) {
+                            const auto in = interfaces.find(flow.source);
+                            flow.inInterface =
+                                in == interfaces.end() || in->second.empty() ? "?" : in->second;
+                          }
+                          return explain(runner, flow);
+                        }),
+                "explain");
+  answer["from"] = origin.words;
+  return answer;
 }
 
 } // namespace
@@ -77,7 +136,9 @@ kube::daemon::ControlServer::Verbs control_verbs(Inbox &inbox, const Clock &cloc
     return on_loop(inbox, clock, [info](Runner &runner) { return status(runner, info); });
   };
   verbs["dump"] = [&inbox, &clock](const json &) { return on_loop(inbox, clock, dump); };
-  verbs["explain"] = [&inbox, &clock](const json &request) -> Answer {
+  verbs["explain"] = [&inbox, &clock, lookups = info.lookups](const json &request) -> Answer {
+    if (request.contains("from") || request.contains("to"))
+      return explain_words(inbox, clock, lookups, request);
     SLUICE_ASSIGN(const auto flow, flow_from(request), "explain");
     return on_loop(inbox, clock, [flow](Runner &runner) { return explain(runner, flow); });
   };

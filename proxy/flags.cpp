@@ -58,6 +58,8 @@ void add_own_flags(CLI::App &app, OwnFlags &own, Loose &old) {
                  "mode (default 10m)");
   app.add_flag("--manage-sysctls", own.manageSysctls,
                "raise the machine's conntrack parameters to what is configured");
+  app.add_flag("--take-over", own.takeOver,
+               "remove kube-proxy's rules once ours are in the kernel (default true)");
   app.add_flag("--strict-config", own.strictConfig,
                "refuse a --config with unknown fields instead of warning");
   app.add_flag("--cleanup", own.cleanup,

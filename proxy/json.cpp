@@ -123,6 +123,51 @@ json to_json(const Explanation &explanation) {
               {"reasons", explanation.reasons}};
   if (explanation.frontend)
     out["frontend"] = explanation.frontend->str();
+  if (!explanation.objects.empty())
+    out["objects"] = explanation.objects;
+  return out;
+}
+
+json to_json(const EndpointFinding &finding) {
+  const auto &state = finding.endpoint.state;
+  json out = {{"address", finding.endpoint.address.str()},
+              {"used", finding.used},
+              {"local", state.local},
+              {"ready", state.ready},
+              {"serving", state.serving},
+              {"terminating", state.terminating}};
+  if (!finding.used)
+    out["leftOut"] = finding.left_out;
+  if (state.hints)
+    out["hints"] = {{"zones", state.hints->zones}, {"nodes", state.hints->nodes}};
+  return out;
+}
+
+json to_json(const Findings &findings) {
+  auto out = to_json(findings.packet);
+  out["source"] = words_of(findings.source);
+  out["notes"] = findings.notes;
+  if (!findings.packet.frontend)
+    return out;
+  out["list"] = findings.list;
+  out["listReason"] = findings.list_reason;
+  if (!findings.masquerade_reason.empty())
+    out["masqueradeReason"] = findings.masquerade_reason;
+  out["topology"] = {{"mode", words_of(findings.topology.mode)},
+                     {"reason", findings.topology.reason}};
+  out["endpoints"] = json::array();
+  for (const auto &endpoint : findings.endpoints)
+    out["endpoints"].push_back(to_json(endpoint));
+  return out;
+}
+
+json to_json(const Flow &flow) {
+  json out = {{"source", flow.source.str()},
+              {"destination", flow.destination.str()},
+              {"port", flow.destinationPort.value},
+              {"protocol", name_of(flow.protocol)}};
+  if (!flow.inInterface.empty())
+    out["inInterface"] = flow.inInterface;
   return out;
 }
 

@@ -1,6 +1,7 @@
 // sluice-proxy: builds the parts, joins them, waits for a signal.
 
 #include "kernel/files.hpp"
+#include "kernel/nft/nft_socket.hpp"
 #include "kernel/rtnl.hpp"
 #include "kube/api_client.hpp"
 #include "kube/daemon/log.hpp"
@@ -15,10 +16,14 @@
 #include "proxy/health_ports.hpp"
 #include "proxy/json.hpp"
 #include "proxy/kernel_watcher.hpp"
+#include "proxy/leftovers.hpp"
 #include "proxy/ops_servers.hpp"
 #include "proxy/process.hpp"
 #include "proxy/retirement.hpp"
 #include "proxy/retry.hpp"
+#include "proxy/rfc3339.hpp"
+#include "proxy/shadow_report.hpp"
+#include "proxy/surroundings.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -70,12 +75,50 @@ std::vector<Retirement::Retiree> other_layouts(const Layout &but) {
   return out;
 }
 
-Result<> clean_up() {
+/// One line for each thing that was removed or could not be. Whether all went well.
+bool report_removed(const leftovers::Removed &removed) {
+  for (const auto &what : removed.what)
+    log_info("removed", {{"what", what}});
+  for (const auto &error : removed.errors)
+    log_warning("not removed", {{"error", error}});
+  return removed.errors.empty();
+}
+
+/// What our own data planes have made.
+Result<> remove_ours() {
   for (auto &leftover : other_layouts("")) {
     SLUICE_TRY(leftover.dataplane->remove(),
                "clean up " + leftover.name + " (CAP_NET_ADMIN is needed)");
   }
   return {};
+}
+
+Result<> clean_up() {
+  SLUICE_TRY(remove_ours(), "sluice-proxy");
+  SLUICE_ASSIGN(auto nft, kernel::nft::NftSocket::open(), "clean up");
+  bool clean = report_removed(leftovers::remove_iptables());
+  clean = report_removed(leftovers::remove_nftables(nft)) && clean;
+  clean = report_removed(leftovers::remove_ipvs()) && clean;
+  if (!clean)
+    return fail(Errc::kernel, "clean up: not all of kube-proxy's rules could be removed");
+  return {};
+}
+
+/// kube-proxy's rules, once ours do the work. What somebody holds a lock on is tried again.
+void take_over(const std::stop_token &stop) {
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries && !stop.stop_requested(); ++i) {
+    auto nft = kernel::nft::NftSocket::open();
+    bool clean = report_removed(leftovers::remove_iptables());
+    if (nft)
+      clean = report_removed(leftovers::remove_nftables(*nft)) && clean;
+    if (clean)
+      break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+  if (leftovers::has_ipvs())
+    log_warning("kube-proxy's IPVS services are left: they carry the connections that they have; "
+                "remove them with sluice-proxy --cleanup when these have ended");
 }
 
 /// Everything that runs. Members go in reverse order: first those who write to the inbox.
@@ -92,6 +135,7 @@ public:
     config.userAgent = std::string("sluice-proxy/") + kVersion;
     config.observe = [this, host = config.server](const kube::RequestSeen &seen) {
       count_request(metrics_, host, seen);
+      api_state_.saw(seen.status != 0);
     };
     SLUICE_ASSIGN(client_, kube::ApiClient::create(std::move(config)), "prepare the API client");
     metrics_
@@ -196,7 +240,11 @@ private:
     }
     RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}, {}};
     if (!options_.own.dryRun) {
-      parts.allStarted = [this] { retire_other_modes(); };
+      parts.allStarted = [this] {
+        retire_other_modes();
+        if (options_.own.takeOver)
+          take_over_ = std::jthread(take_over);
+      };
       SLUICE_TRY(start_flow_cleaner(), "clean up UDP flows");
       SLUICE_TRY(start_health_ports(), "serve the health of Services");
       parts.lookForFlows = [this](FlowQuery query) { flow_cleaner_->look_for(std::move(query)); };
@@ -312,10 +360,22 @@ private:
     return std::move(opened.dataplane);
   }
 
+  /// Once each family has shown its table.
   void show(const Table &table) {
-    std::puts(to_json(table).dump(2).c_str());
-    if (++shown_ == families_of_host().size())
-      stop();
+    shown_.push_back(table);
+    if (shown_.size() < families_of_host().size())
+      return;
+    const auto saved = leftovers::saved_iptables();
+    nlohmann::json out = {{"tables", nlohmann::json::array()}};
+    for (const auto &one : shown_)
+      out["tables"].push_back(to_json(one));
+    out["whatChanges"] =
+        what_changes(options_, shown_,
+                     {.forwardDrops = saved.find("\n:FORWARD DROP") != std::string::npos,
+                      .kubeProxyRules = !leftovers::plan_iptables(saved).empty(),
+                      .ipvs = leftovers::has_ipvs()});
+    std::puts(out.dump(2).c_str());
+    stop();
   }
 
   Result<> open_doors() {
@@ -341,7 +401,9 @@ private:
   }
 
   Result<> try_open_control() {
-    auto verbs = control_verbs(inbox_, clock_, {options_.mode, node_name_, kVersion});
+    auto verbs = control_verbs(
+        inbox_, clock_,
+        {options_.mode, node_name_, kVersion, [this] { return more_status(); }, lookups(*client_)});
     verbs["mode"] = [this](const nlohmann::json &request) {
       return on_loop(inbox_, clock_,
                      [this, request](Runner &) { return mode(request.value("mode", "")); });
@@ -365,6 +427,29 @@ private:
       at = now;
       log_warning("no news from the API server; what is known stays", {{"error", error}});
     };
+  }
+
+  /// For `sluicectl proxy status`.
+  nlohmann::json more_status() {
+    nlohmann::json kernel = nlohmann::json::object(), sysctls = nlohmann::json::array();
+    for (const auto &[family, health] : health_.snapshot().families) {
+      const auto &metrics = proxy_metrics_.of(family);
+      kernel[std::string(name_of(family))] = {{"lastSync", rfc3339(health.last_sync)},
+                                              {"repairs", metrics.repairs.value()},
+                                              {"failures", metrics.failures.value()}};
+    }
+    for (const auto &state : sysctl_states(options_.sysctls))
+      sysctls.push_back({{"name", state.name},
+                         {"wanted", state.wanted},
+                         {"present", state.present ? nlohmann::json(*state.present) : nullptr},
+                         {"enough", state.enough()}});
+    auto api = api_state_.json();
+    api["server"] = client_->config().server;
+    return {{"kernel", std::move(kernel)},
+            {"sysctls", std::move(sysctls)},
+            {"api", std::move(api)},
+            {"config", options_.own.configFile},
+            {"warnings", options_.warnings}};
   }
 
   template <class Object>
@@ -424,7 +509,8 @@ private:
   HealthBoard health_;
   kube::daemon::Metrics &metrics_;
   ProxyMetrics proxy_metrics_{metrics_, options_.mode};
-  std::size_t shown_ = 0; ///< tables of --dry-run
+  ApiState api_state_;
+  std::vector<Table> shown_; ///< of --dry-run
   std::unique_ptr<kube::ApiClient> client_;
   std::unique_ptr<EventRecorder> events_;
   std::set<Family> cleanup_fails_; ///< said once
@@ -436,6 +522,7 @@ private:
   std::unique_ptr<kube::daemon::ControlServer> control_;
   std::optional<Retry> control_retry_;
   std::unique_ptr<KernelWatcher> watcher_;
+  std::jthread take_over_;
   std::unique_ptr<AddressWatcher> addresses_;
   std::unique_ptr<kube::daemon::SignalListener> signals_;
   std::unique_ptr<ConfigWatcher> config_watcher_;

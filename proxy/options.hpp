@@ -16,6 +16,7 @@ struct OwnFlags {
   std::string controlSocket = "/run/sluice/proxy.sock"; ///< empty: none
   std::chrono::nanoseconds drainTimeout = std::chrono::minutes(10);
   bool cleanup = false, initOnly = false, dryRun = false, manageSysctls = false;
+  bool takeOver = true;      ///< remove kube-proxy's rules after our first sync
   bool strictConfig = false; ///< unknown fields are refused
 };
 

@@ -40,8 +40,8 @@ public:
   }
 
   json ask(const std::string &line) {
-    return json::parse(
-        kube::daemon::answer_line(control_verbs(inbox_, clock_, {"nftables", "n1", "v0"}), line));
+    return json::parse(kube::daemon::answer_line(
+        control_verbs(inbox_, clock_, {"nftables", "n1", "v0", {}, {}}), line));
   }
 
 private:
@@ -83,7 +83,7 @@ TEST(proxy_control, explain_answers_from_the_model_and_from_the_kernel) {
   ASSERT_EQ(answer["ok"], true) << answer;
   EXPECT_EQ(answer["model"]["verdict"], "translate");
   EXPECT_EQ(answer["kernel"]["verdict"], "translate");
-  EXPECT_EQ(answer["model"]["reasons"].back(), "left out: 10.180.1.2:80: not ready");
+  EXPECT_EQ(answer["model"]["endpoints"][1]["leftOut"], "not ready");
 }
 
 TEST(proxy_control, a_bad_question_gets_an_error_that_says_what_is_expected) {
