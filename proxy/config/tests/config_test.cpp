@@ -316,6 +316,16 @@ TEST(proxy_config, what_does_nothing_here_is_told_with_the_reason) {
   EXPECT_EQ(told[2], "featureGates.Unheard (it switches nothing here)");
 }
 
+TEST(proxy_config, the_documentation_names_every_field_and_flag) {
+  std::stringstream text;
+  text << std::ifstream(SLUICE_SOURCE_DIR "/docs/proxy.md").rdbuf();
+  const auto page = text.str();
+  for (const auto &field : fields()) {
+    EXPECT_NE(page.find("`" + std::string(field.path) + "`"), std::string::npos) << field.path;
+    EXPECT_NE(page.find("`--" + std::string(field.flag)), std::string::npos) << field.flag;
+  }
+}
+
 TEST(proxy_config, durations_are_gos) {
   EXPECT_EQ(*parse_duration("1h2m3.5s"), 1h + 2min + 3500ms);
   EXPECT_EQ(*parse_duration("100us"), 100us);
