@@ -21,8 +21,8 @@ Result<nlohmann::json> on_loop(Inbox &inbox, const Clock &clock,
                                std::function<Result<nlohmann::json>(Runner &)> ask);
 
 /// status | dump | explain: with {"from": ..., "to": ...} in people's words (question.hpp), or with
-/// a flow in addresses (json.hpp). Each is asked of the loop through `inbox`,
-/// so it sees what the next packet will see. unavailable if the loop does not answer within 5 s.
+/// a flow in addresses (json.hpp). Each is asked of the loop through `inbox`, so it sees what the
+/// next packet will see. unavailable if the loop does not answer within 5 s.
 kube::daemon::ControlServer::Verbs control_verbs(Inbox &inbox, const Clock &clock, DaemonInfo info);
 
 } // namespace sluice::proxy

@@ -123,6 +123,28 @@ void remove_iptables_of(Family family, Flavour flavour, Removed &removed) {
     note(removed, what, (*tool)->restore(text));
 }
 
+/// Those for an address of this machine (`kube-ipvs0` has the clusterIPs, the others nodePorts).
+/// How many there were. A kernel without IPVS has none.
+Result<std::size_t> remove_ipvs_services(kernel::RtnlSocket &rtnl) {
+  SLUICE_ASSIGN(const auto addresses, rtnl.read_addresses(), "read addresses");
+  std::set<IpAddress> ours;
+  for (const auto &one : addresses)
+    ours.insert(one.address.ip);
+  auto ipvs = kernel::ipvs::IpvsSocket::open();
+  if (!ipvs && ipvs.error().code() == Errc::unsupported)
+    return 0;
+  if (!ipvs)
+    return fail(std::move(ipvs.error()));
+  SLUICE_ASSIGN(const auto services, ipvs->read_services(), "read virtual services");
+  std::vector<kernel::ipvs::Op> ops;
+  for (const auto &info : services)
+    if (const auto *id = std::get_if<kernel::ipvs::AddressId>(&info.service.id);
+        id && ours.count(id->address.ip) > 0)
+      ops.push_back(kernel::ipvs::RemoveService{info.service.id});
+  SLUICE_TRY(ipvs->apply(ops), "remove virtual services");
+  return ops.size();
+}
+
 } // namespace
 
 bool is_kube_proxy_chain(std::string_view chain) {
@@ -181,18 +203,11 @@ Removed remove_ipvs() {
   auto rtnl = kernel::RtnlSocket::open();
   if (!rtnl || !rtnl->read_index(kIpvsLink))
     return removed;
-  std::set<IpAddress> ours;
-  if (const auto addresses = rtnl->read_addresses())
-    for (const auto &one : *addresses)
-      ours.insert(one.address.ip);
-  if (auto ipvs = kernel::ipvs::IpvsSocket::open()) {
-    std::vector<kernel::ipvs::Op> ops;
-    if (const auto services = ipvs->read_services())
-      for (const auto &info : *services)
-        if (const auto *id = std::get_if<kernel::ipvs::AddressId>(&info.service.id);
-            id && ours.count(id->address.ip) > 0)
-          ops.push_back(kernel::ipvs::RemoveService{info.service.id});
-    note(removed, std::to_string(ops.size()) + " IPVS virtual services", ipvs->apply(ops));
+  if (auto services = remove_ipvs_services(*rtnl); !services) {
+    removed.errors.push_back(std::move(services.error()).in("remove kube-proxy's IPVS services"));
+    return removed; // its addresses tell which services are kube-proxy's
+  } else if (*services > 0) {
+    removed.what.push_back(std::to_string(*services) + " IPVS services of kube-proxy");
   }
   kernel::RtnlBatch batch;
   batch.add(kernel::DeleteLink{std::string(kIpvsLink)});
