@@ -9,15 +9,18 @@ namespace {
 
 using kernel::iptables::Flavour;
 
-Result<OpenedDataplane> open_nftables(Family family) {
+Result<OpenedDataplane> open_nftables(Family family, const SharedState &shared) {
   SLUICE_ASSIGN(auto socket, kernel::nft::NftSocket::open(), "open nf_tables");
   const auto port = socket.port_id();
   SLUICE_ASSIGN(auto monitor,
                 kernel::nft::NftMonitor::open(
                     {kernel::nft::table_family(family), nftables::Options{}.table}, {port}),
                 "watch nf_tables");
+  nftables::Options options;
+  options.commits = shared.nftCommits;
   return OpenedDataplane{
-      nftables::make_dataplane(family, std::make_unique<kernel::nft::NftSocket>(std::move(socket))),
+      nftables::make_dataplane(family, std::make_unique<kernel::nft::NftSocket>(std::move(socket)),
+                               std::move(options)),
       std::move(monitor)};
 }
 
@@ -48,9 +51,10 @@ Result<Layout> layout_of_mode(const std::string &mode) {
                                      "iptables give the same answers");
 }
 
-Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family) {
+Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family,
+                                       const SharedState &shared) {
   if (layout == "nftables")
-    return open_nftables(family);
+    return open_nftables(family, shared);
   if (layout == "iptables-legacy")
     return open_iptables(Flavour::legacy, family);
   if (layout == "iptables-nft")

@@ -3,6 +3,7 @@
 
 #include "kernel/nft/monitor.hpp"
 #include "proxy/dataplane.hpp"
+#include "proxy/nftables/dataplane.hpp"
 
 namespace sluice::proxy {
 
@@ -15,6 +16,11 @@ const std::vector<Layout> &all_layouts();
 /// unsupported, if there is no such data plane or the host lacks its programs.
 Result<Layout> layout_of_mode(const std::string &mode);
 
+/// What the families of one layout share. Those who share it are used by one thread.
+struct SharedState {
+  std::shared_ptr<nftables::CommitCount> nftCommits = std::make_shared<nftables::CommitCount>();
+};
+
 /// One family's data plane, acting on the network namespace of the calling thread.
 struct OpenedDataplane {
   std::unique_ptr<Dataplane> dataplane;
@@ -22,6 +28,7 @@ struct OpenedDataplane {
   std::optional<kernel::nft::NftMonitor> monitor;
 };
 /// Errors: unsupported, if this host cannot have it.
-Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family);
+Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family,
+                                       const SharedState &shared = {});
 
 } // namespace sluice::proxy

@@ -354,7 +354,7 @@ private:
                                                  std::vector<KernelWatcher::Watch> &watches) {
     if (options_.own.dryRun)
       return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
-    SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family), name_of(family));
+    SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family, shared_), name_of(family));
     if (opened.monitor)
       watches.push_back({family, std::move(*opened.monitor)});
     return std::move(opened.dataplane);
@@ -504,6 +504,7 @@ private:
   std::optional<ProxyOptions> next_;
   std::string node_name_;
   Layout layout_;
+  SharedState shared_;
   SteadyClock clock_;
   Inbox inbox_;
   HealthBoard health_;

@@ -25,11 +25,11 @@ public:
     mirror_.reset();
     SLUICE_TRY(well_formed(table.backendSets), "start");
     Mirror mirror(family_, options_);
-    SLUICE_ASSIGN(const auto generation, nft_->generation(), "start");
+    SLUICE_ASSIGN(const auto strangers, commits_of_strangers(), "start");
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, mirror.id()), "start");
     const bool adopt = !actual.exists || adoptable(actual, family_).yes;
     const auto plan = adopt ? mirror.plan_start(actual, table) : mirror.plan_replace(table);
-    generation_ = generation;
+    strangers_ = strangers;
     SLUICE_TRY(commit(plan), "start");
     mirror_ = std::move(mirror);
     return {};
@@ -50,22 +50,22 @@ public:
   Result<Drift> verify(const Table &table) override {
     SLUICE_TRY(well_formed(table.backendSets), "verify");
     Mirror fresh(family_, options_);
-    SLUICE_ASSIGN(const auto generation, nft_->generation(), "verify");
+    SLUICE_ASSIGN(const auto strangers, commits_of_strangers(), "verify");
     SLUICE_ASSIGN(const auto actual, read_actual(*nft_, fresh.id()), "verify");
     if (const auto adopt = adoptable(actual, family_); !adopt.yes)
       return Drift{{"table " + fresh.id().str() + ": " + adopt.why_not}};
     const auto plan = fresh.plan_start(actual, table, mirror_ ? &*mirror_ : nullptr);
     auto drift = drift_of(family_, plan);
     if (drift.empty() && mirror_)
-      generation_ = generation;
+      strangers_ = strangers;
     return drift;
   }
 
   Result<bool> untouched() override {
     if (!mirror_)
       return false;
-    SLUICE_ASSIGN(const auto now, nft_->generation(), "look whether the rules changed");
-    return now == generation_;
+    SLUICE_ASSIGN(const auto now, commits_of_strangers(), "look whether the rules changed");
+    return now == strangers_;
   }
 
   Result<> remove() override {
@@ -74,7 +74,7 @@ public:
     SLUICE_ASSIGN(const auto found, nft_->read_table(nothing.id()), "remove");
     if (!found)
       return {};
-    SLUICE_TRY(nft_->commit(Batch(nothing.id()).destroy_table()), "remove");
+    SLUICE_TRY(commit(Batch(nothing.id()).destroy_table()), "remove");
     return {};
   }
 
@@ -100,16 +100,21 @@ private:
 
   Result<> commit(const Batch &batch) {
     auto done = nft_->commit(batch);
-    generation_ += done && !batch.empty() ? 1 : 0;
+    options_.commits->made += done && !batch.empty() ? 1 : 0;
     return done;
+  }
+
+  /// Since an unknown beginning: only whether it grows tells something.
+  Result<std::uint32_t> commits_of_strangers() {
+    SLUICE_ASSIGN(const auto generation, nft_->generation(), "count commits");
+    return generation - options_.commits->made;
   }
 
   Family family_;
   std::unique_ptr<Nft> nft_;
   Options options_;
   std::optional<Mirror> mirror_; // nothing: start comes first
-  /// What the ruleset's generation is if nobody but us committed since we last looked.
-  std::uint32_t generation_ = 0;
+  std::uint32_t strangers_ = 0;  ///< commits_of_strangers when we last looked
 };
 
 } // namespace

@@ -7,6 +7,12 @@
 
 namespace sluice::proxy::nftables {
 
+/// The commits that this process made in one network namespace. Data planes that share it know
+/// each other's from those of strangers. They are used by one thread.
+struct CommitCount {
+  std::uint32_t made = 0;
+};
+
 struct Options {
   std::string table = "sluice-proxy";
   /// Marks the connections that we translate, so that only those are masqueraded on a hairpin and
@@ -14,6 +20,7 @@ struct Options {
   std::uint32_t ownershipCtMarkBit = 0x0200'0000;
   /// The first load goes to the kernel in commits of about so many elements.
   std::size_t elementsPerCommit = 20'000;
+  std::shared_ptr<CommitCount> commits = std::make_shared<CommitCount>();
 };
 
 /// `nft` is of the network namespace whose packets are meant. A kernel from 5.10 on.

@@ -346,6 +346,24 @@ TEST(proxy_nftables_plan, a_commit_of_anybody_else_is_noticed_without_reading_ba
   EXPECT_TRUE(*world.plane->untouched());
 }
 
+TEST(proxy_nftables_plan, the_families_know_each_others_commits) {
+  auto ruleset = std::make_shared<Ruleset>();
+  Options options;
+  const auto plane = [&](Family family) {
+    return make_dataplane(family, std::make_unique<kernel::nft::fake::Nft>(ruleset), options);
+  };
+  const auto v4 = plane(Family::ipv4), v6 = plane(Family::ipv6);
+  ASSERT_OK(v4->start(many(Family::ipv4, 3, 3)));
+  ASSERT_OK(v6->start(many(Family::ipv6, 3, 3)));
+  EXPECT_TRUE(*v4->untouched());
+  TableDelta delta;
+  delta.removeFrontends = {many(Family::ipv4, 3, 3).frontends.begin()->first};
+  ASSERT_OK(v4->apply(delta));
+  EXPECT_TRUE(*v6->untouched());
+  ASSERT_OK(v6->remove());
+  EXPECT_TRUE(*v4->untouched());
+}
+
 TEST(proxy_nftables_plan, growth_beyond_the_maps_replaces_the_table_in_one_commit) {
   World world;
   const auto small = many(Family::ipv4, 100, 2);
