@@ -64,8 +64,10 @@ void add_proxy(CLI::App &parent, Outcome &outcome) {
                    "an address, NAMESPACE/POD, \"node\" (this one) or node/NAME")
       ->required();
   explain
-      ->add_option("to", flags->to,
-                   "ADDRESS:PORT[/PROTOCOL] or [NAMESPACE/]SERVICE[:PORT[/PROTOCOL]]")
+      ->add_option(
+          "to", flags->to,
+          "ADDRESS:PORT[/PROTOCOL], [NAMESPACE/]SERVICE[:PORT[/PROTOCOL]], or node:PORT[/PROTOCOL] for "
+          "a nodePort of this one")
       ->required();
   add_flags(*explain, *flags);
   explain->callback([flags, &outcome] {

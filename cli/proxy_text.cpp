@@ -179,7 +179,7 @@ std::string dump_text(const json &answer) {
       for (const auto &backend : list_at(sets, text_at(path, "backends").c_str()))
         text += (text.empty() ? "" : " ") + text_at(backend, "address");
       if (text.empty())
-        text = text_at(path, "whenEmpty");
+        return text_at(path, "whenEmpty");
       return text + (path.value("masquerade", false) ? " (masqueraded)" : "");
     };
     for (const auto &frontend : list_at(table, "frontends")) {

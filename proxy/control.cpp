@@ -59,6 +59,7 @@ std::vector<std::string> differences(const Explanation &model, const Explanation
                   std::to_string(found.size()) + " or others");
   if (model.masquerade != kernel.masquerade)
     out.push_back("masquerading differs");
+  out.insert(out.end(), kernel.differences.begin(), kernel.differences.end());
   return out;
 }
 
@@ -75,6 +76,8 @@ Answer explain(Runner &runner, const Flow &flow) {
     return out;
   }
   out["kernel"] = to_json(*kernel);
+  for (auto &backend : out["kernel"]["backends"])
+    backend.erase("local"); // is nothing that the kernel knows
   out["differences"] = differences(findings.packet, *kernel);
   return out;
 }
@@ -93,23 +96,20 @@ Answer explain_words(Inbox &inbox, const Clock &clock, const Lookups &lookups,
   if (!origin.this_node)
     for (const auto &ip : origin.addresses)
       interfaces[ip] = lookups.interface_of(ip);
-  SLUICE_ASSIGN(auto answer,
-                on_loop(inbox, clock,
-                        [=](Runner &runner) -> Answer {
-                          std::vector<const Model *> models;
-                          for (const auto &sync : runner.families())
-                            models.push_back(&sync->model());
-                          SLUICE_ASSIGN(auto flow, find_flow(origin, target, models), "explain");
-                          // A packet of this node itself came in by no interface, any other by one.
-                          if (!origin.this_node) {
-                            const auto in = interfaces.find(flow.source);
-                            flow.inInterface =
-                                in == interfaces.end() || in->second.empty() ? "?" : in->second;
-                          }
-                          return explain(runner, flow);
-                        }),
-                "explain");
-  answer["from"] = origin.words;
+  auto answer = on_loop(inbox, clock, [=](Runner &runner) -> Answer {
+    std::vector<const Model *> models;
+    for (const auto &sync : runner.families())
+      models.push_back(&sync->model());
+    SLUICE_ASSIGN(auto flow, find_flow(origin, target, models), "explain");
+    // A packet of this node itself came in by no interface, any other by one.
+    if (!origin.this_node) {
+      const auto in = interfaces.find(flow.source);
+      flow.inInterface = in == interfaces.end() || in->second.empty() ? "?" : in->second;
+    }
+    return explain(runner, flow);
+  });
+  if (answer)
+    (*answer)["from"] = origin.words;
   return answer;
 }
 

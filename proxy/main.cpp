@@ -435,8 +435,8 @@ private:
     for (const auto &[family, health] : health_.snapshot().families) {
       const auto &metrics = proxy_metrics_.of(family);
       kernel[std::string(name_of(family))] = {{"lastSync", rfc3339(health.last_sync)},
-                                              {"repairs", metrics.repairs.value()},
-                                              {"failures", metrics.failures.value()}};
+                                              {"repairs", std::llround(metrics.repairs.value())},
+                                              {"failures", std::llround(metrics.failures.value())}};
     }
     for (const auto &state : sysctl_states(options_.sysctls))
       sysctls.push_back({{"name", state.name},

@@ -27,8 +27,9 @@ std::optional<std::string_view> cut_last(std::string_view &text, char mark) {
 Error bad_target(std::string_view text) {
   return {Errc::invalid_input,
           "TO " + quoted(text) +
-              ": ADDRESS:PORT[/PROTOCOL] or [NAMESPACE/]SERVICE[:PORT[/PROTOCOL]] is expected, "
-              "like 10.96.0.10:53/UDP or kube-system/kube-dns:dns"};
+              ": ADDRESS:PORT[/PROTOCOL], node:PORT[/PROTOCOL] or "
+              "[NAMESPACE/]SERVICE[:PORT[/PROTOCOL]] is expected, like 10.96.0.10:53/UDP, "
+              "node:30080 or kube-system/kube-dns:dns"};
 }
 
 /// "10.0.0.1:80", "[::1]:80" or "name:port": a colon that is not part of an IPv6 address.
@@ -100,6 +101,26 @@ Result<Flow> flow_to_address(const Origin &origin, const Target &target, const M
   return flow;
 }
 
+/// Where this node takes nodePorts; nothing if nowhere in this family.
+std::optional<IpAddress> node_port_address(const Model &model) {
+  const auto &node = model.table().node;
+  const auto &addresses = node.anyNodePortAddress ? node.nodeAddresses : node.nodePortAddresses;
+  if (addresses.empty())
+    return std::nullopt;
+  return addresses.front();
+}
+
+Result<Flow> flow_to_node_port(const Origin &origin, Target target,
+                               const std::vector<const Model *> &models) {
+  for (const auto *model : models) {
+    target.address = node_port_address(*model);
+    if (target.address && suits(origin, model->family()))
+      return flow_to_address(origin, target, *model);
+  }
+  return fail(Errc::not_found, "this node has no address that takes nodePorts from " +
+                                   origin.words + " (nodePortAddresses)");
+}
+
 } // namespace
 
 Result<Place> parse_place(std::string_view text) {
@@ -141,6 +162,12 @@ Result<Target> parse_target(std::string_view text) {
       return fail(bad_target(text));
     return target;
   }
+  if (rest == "node" && !target.port.empty()) {
+    if (!number_of(target.port))
+      return fail(bad_target(text));
+    target.this_node = true;
+    return target;
+  }
   const auto name = cut_last(rest, '/');
   target.namespace_ = name ? std::string(rest) : "default";
   target.service = name ? std::string(*name) : std::string(rest);
@@ -177,6 +204,8 @@ Result<Origin> find_origin(const Place &place, const Lookups &lookups) {
 
 Result<Flow> find_flow(const Origin &origin, const Target &target,
                        const std::vector<const Model *> &models) {
+  if (target.this_node)
+    return flow_to_node_port(origin, target, models);
   bool known = false;
   for (const auto *model : models) {
     if (target.address && target.address->family() == model->family())

@@ -14,10 +14,12 @@ struct Place {
 };
 Result<Place> parse_place(std::string_view text);
 
-/// TO: "10.96.0.10:53/UDP", "[2001:db8::1]:80", "default/web", "web:http", "web:80/TCP".
+/// TO: "10.96.0.10:53/UDP", "[2001:db8::1]:80", "default/web", "web:http", "web:80/TCP"; or
+/// "node:30080", a nodePort of this node.
 struct Target {
   std::optional<IpAddress> address;
-  std::string namespace_, service; ///< if there is no address
+  bool this_node = false;
+  std::string namespace_, service; ///< if it is none of these
   std::string port;                ///< number or name; empty: the Service's only one
   std::optional<Protocol> protocol;
 };

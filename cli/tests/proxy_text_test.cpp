@@ -82,6 +82,27 @@ TEST(cli_proxy_text, a_status_names_what_is_wrong) {
   EXPECT_EQ(text.find("sysctl      a"), std::string::npos);
 }
 
+TEST(cli_proxy_text, a_dump_has_each_frontend_with_its_endpoints_for_each_source) {
+  const json nobody = {{"backends", "0"}, {"whenEmpty", "drop"}, {"masquerade", true}};
+  const json answer = {
+      {"tables",
+       {{{"family", "IPv4"},
+         {"backendSets", {{"1", {{{"address", "10.0.0.1:8080"}}, {{"address", "10.0.0.2:8080"}}}}}},
+         {"frontends",
+          {{{"frontend", "node:30080/TCP"},
+            {"kind", "NodePort"},
+            {"service", "default/web:http"},
+            {"fromPod", {{"backends", "1"}, {"whenEmpty", "drop"}}},
+            {"fromNode", {{"backends", "1"}, {"whenEmpty", "drop"}, {"masquerade", true}}},
+            {"fromOutside", nobody}}}}}}}};
+  EXPECT_EQ(dump_text(answer), R"(IPv4
+  node:30080/TCP  NodePort of default/web:http
+    pods      10.0.0.1:8080 10.0.0.2:8080
+    node      10.0.0.1:8080 10.0.0.2:8080 (masqueraded)
+    others    drop
+)");
+}
+
 TEST(cli_proxy_text, answers_without_the_expected_fields_are_survived) {
   for (const auto &odd : {json::object(), json({{"model", 3}, {"kernel", json::array()}}),
                           json({{"tables", {json::object()}}, {"families", {json::object()}}})}) {

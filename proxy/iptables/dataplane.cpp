@@ -56,7 +56,14 @@ public:
   Result<Explanation> explain(const Flow &flow) override {
     if (!started_)
       return fail(Errc::invalid_input, "explain: start the data plane first");
-    return trace(ruleset_.table(), flow);
+    // iptables-save tells text: that all of it is as written is what can be said of the kernel.
+    SLUICE_ASSIGN(auto drift, verify(ruleset_.table()), "explain");
+    auto explanation = trace(ruleset_.table(), flow);
+    if (drift.empty())
+      explanation.objects = {"all chains " + std::string(kPrefix) + "* and the jumps to them are " +
+                             "word for word as written"};
+    explanation.differences = std::move(drift.differences);
+    return explanation;
   }
 
 private:

@@ -23,6 +23,9 @@ struct Explanation {
   /// A data plane's answer: the objects of the kernel that say so, as nft(8) and the like name
   /// them.
   std::vector<std::string> objects;
+  /// The same: where the kernel is not as the data plane has written it, as far as it had to look
+  /// for the answer.
+  std::vector<std::string> differences;
 };
 
 } // namespace sluice::proxy

@@ -60,7 +60,7 @@ TEST(proxy_question, targets_are_addresses_and_services_with_port_and_protocol) 
     EXPECT_EQ(target->protocol, c.protocol);
   }
   for (const auto *bad : {"", "10.96.0.10", "2001:db8::1", "10.0.0.1:http", "10.0.0.1:0",
-                          "web:80/ICMP", "a/b/c", ":80", "we b:80", "2001:db8::zz"})
+                          "web:80/ICMP", "a/b/c", ":80", "we b:80", "2001:db8::zz", "node:0"})
     EXPECT_FALSE(parse_target(bad)) << bad;
 }
 
@@ -120,6 +120,7 @@ TEST_F(Question, names_become_addresses) {
       {"node", "ns1/one", "192.168.0.2 172.30.0.42:80/TCP"},
       {"shop/host", "ns1/one", "192.168.0.2 172.30.0.42:80/TCP"},
       {"node/n2", "8.8.8.8:53/UDP", "192.168.5.5 8.8.8.8:53/UDP"},
+      {"203.0.113.2", "node:30080/UDP", "203.0.113.2 192.168.0.2:30080/UDP"},
   };
   for (const auto &c : kCases)
     EXPECT_EQ(ask(c.from, c.to), c.flow) << c.from << " " << c.to;
@@ -137,6 +138,7 @@ TEST_F(Question, what_cannot_be_found_is_told_with_what_there_is) {
       {"six", "ns1/one", "no clusterIP of the family of pod"},
       {"web", "[2001:db8::1]:80", "this node has no IPv6"},
       {"six", "172.30.0.41:80", "has no IPv4 address"},
+      {"six", "node:30080", "no address that takes nodePorts from pod"},
   };
   for (const auto &c : kCases)
     EXPECT_NE(ask(c.from, c.to).find(c.says), std::string::npos) << ask(c.from, c.to);

@@ -74,6 +74,26 @@ TEST_P(Kernel, what_is_read_back_is_what_was_written) {
   EXPECT_EQ(left->find("SLUICE-"), std::string::npos);
 }
 
+TEST_P(Kernel, an_explanation_tells_whether_the_kernel_is_as_written) {
+  tests::RandomWalk walk(GetParam().family, 3);
+  const auto &table = walk.step();
+  ASSERT_TRUE(patiently([&] { return dataplane_->start(table); }));
+  const auto any =
+      *IpAddress::parse(GetParam().family == Family::ipv4 ? "192.0.2.1" : "2001:db8::1");
+  const Flow flow{any, any, Port{1024}, Port{80}, Protocol::tcp, ""};
+  auto explained = dataplane_->explain(flow);
+  ASSERT_TRUE(explained) << explained.error().what();
+  EXPECT_TRUE(explained->differences.empty());
+  EXPECT_EQ(explained->objects.size(), 1U);
+  ASSERT_TRUE(patiently(
+      [&] { return (*open_tool())->restore("*nat\n-A SLUICE-SERVICES -j RETURN\nCOMMIT\n"); }));
+  explained = dataplane_->explain(flow);
+  ASSERT_TRUE(explained) << explained.error().what();
+  EXPECT_TRUE(explained->objects.empty());
+  ASSERT_EQ(explained->differences.size(), 1U);
+  EXPECT_NE(explained->differences.front().find("SLUICE-SERVICES"), std::string::npos);
+}
+
 TEST_P(Kernel, a_refused_line_is_an_error_with_the_program_s_words_and_nothing_is_written) {
   auto tool = open_tool();
   ASSERT_TRUE(tool);
