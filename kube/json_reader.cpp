@@ -1,6 +1,7 @@
 #include "kube/json_reader.hpp"
 
 #include <charconv>
+#include <cstring>
 #include <limits>
 
 namespace sluice::kube {
@@ -39,6 +40,22 @@ std::optional<std::uint32_t> hex4(std::string_view raw, std::size_t i) {
     return std::nullopt;
   const auto [end, err] = std::from_chars(raw.data() + i, raw.data() + i + 4, code, 16);
   return err == std::errc() && end == raw.data() + i + 4 ? std::optional(code) : std::nullopt;
+}
+
+/// How many characters from `i` on are nothing special in a string, looked at by eights: most of
+/// the time of a decoding goes by here. May stop early, never late.
+std::size_t plain_characters(std::string_view text, std::size_t i) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const auto has_zero = [](std::uint64_t x) { return (x - kOnes) & ~x & kHighs; };
+  const std::size_t begin = i;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data() + i, sizeof eight);
+    const auto controls = (eight - kOnes * 0x20) & ~eight & kHighs;
+    if ((controls | has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\'))) != 0)
+      break;
+  }
+  return i - begin;
 }
 
 } // namespace
@@ -204,7 +221,7 @@ std::optional<std::string_view> JsonReader::raw_string(bool &escaped) {
     return std::nullopt;
   }
   const std::size_t begin = ++at_;
-  for (; at_ < text_.size(); ++at_) {
+  for (at_ += plain_characters(text_, at_); at_ < text_.size(); ++at_) {
     const char c = text_[at_];
     if (c == '"')
       return text_.substr(begin, at_++ - begin);

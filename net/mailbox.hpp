@@ -17,13 +17,16 @@ template <class Message> class Mailbox {
 public:
   /// False if the mailbox is closed; the message is dropped then.
   bool put(Message message) {
+    bool first = false;
     {
       const std::lock_guard lock(mutex_);
       if (closed_)
         return false;
+      first = queue_.empty();
       queue_.push_back(std::move(message));
     }
-    ready_.notify_one();
+    if (first) // otherwise the one reader has not slept since it was told
+      ready_.notify_one();
     return true;
   }
 
