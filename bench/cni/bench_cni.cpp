@@ -21,8 +21,17 @@ constexpr int kWarmUp = 5;
 constexpr int kParallel = 32;
 constexpr int kParallelPods = 192;
 
+struct Verb {
+  std::vector<double> us, cpu_us, page_faults;
+  void take(const Contender::Done &done) {
+    us.push_back(done.microseconds);
+    cpu_us.push_back(done.cpu_microseconds);
+    page_faults.push_back(done.page_faults);
+  }
+};
+
 struct Samples {
-  std::vector<double> add_us, del_us;
+  Verb add, del;
 };
 
 double quantile(std::vector<double> values, double q) {
@@ -56,6 +65,8 @@ std::vector<Kind> kinds() {
   for (const auto &[name, folder] : known)
     all.push_back({name, "bridge", folder + "/bridge", bridge});
   all.push_back({"sluice, 250 pods there", "bridge", ours, bridge, false, 250});
+  all.push_back(
+      {"floor, 250 pods there", "bridge", own_folder() + "/cni_floor", bridge, false, 250});
   all.push_back({"sluice", "ipMasq", ours, masquerade});
   for (const auto &[name, folder] : known)
     all.push_back({name, "ipMasq", folder + "/bridge", masquerade});
@@ -76,26 +87,28 @@ void run_block(const Contender &contender, int pods, Samples *samples) {
     const auto removed = contender.del(i, pod, added.output);
     if (!samples)
       continue;
-    samples->add_us.push_back(added.microseconds);
-    samples->del_us.push_back(removed.microseconds);
+    samples->add.take(added);
+    samples->del.take(removed);
   }
 }
 
 using Contenders = std::vector<std::unique_ptr<Contender>>;
 
 void print_table(const char *verb, const Contenders &contenders,
-                 const std::vector<std::vector<double>> &values) {
+                 const std::vector<Samples> &samples, Verb Samples::*which) {
   double ours = 0;
   std::string group;
   for (std::size_t i = 0; i < contenders.size(); ++i) {
-    const double p50 = quantile(values[i], 0.5);
+    const auto &values = samples[i].*which;
+    const double p50 = quantile(values.us, 0.5);
     const auto &kind = contenders[i]->kind();
     if (kind.group != group)
       ours = p50;
     group = kind.group;
-    std::printf("| %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.3f |\n", verb, group.c_str(),
-                kind.name.c_str(), p50 / 1000, quantile(values[i], 0.9) / 1000,
-                quantile(values[i], 0.99) / 1000, p50 / ours, ours / p50);
+    std::printf("| %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.3f | %.2f | %.0f |\n", verb,
+                group.c_str(), kind.name.c_str(), p50 / 1000, quantile(values.us, 0.9) / 1000,
+                quantile(values.us, 0.99) / 1000, p50 / ours, ours / p50,
+                quantile(values.cpu_us, 0.5) / 1000, quantile(values.page_faults, 0.5));
   }
 }
 
@@ -108,17 +121,13 @@ void measure_one_by_one(const Contenders &contenders, int blocks) {
       const auto turn = (i + static_cast<std::size_t>(block)) % contenders.size();
       run_block(*contenders[turn], kPodsPerBlock, &samples[turn]);
     }
-  std::vector<std::vector<double>> adds, dels;
-  for (const auto &sample : samples) {
-    adds.push_back(sample.add_us);
-    dels.push_back(sample.del_us);
-  }
   std::printf("%d pods each, in %d blocks of %d, order rotated; milliseconds.\n\n",
               blocks * kPodsPerBlock, blocks, kPodsPerBlock);
-  std::printf("| verb | group | plugin | p50 | p90 | p99 | p50 / ours | ours / p50 |\n"
-              "|---|---|---|---|---|---|---|---|\n");
-  print_table("ADD", contenders, adds);
-  print_table("DEL", contenders, dels);
+  std::printf(
+      "| verb | group | plugin | p50 | p90 | p99 | p50 / ours | ours / p50 | CPU | page faults |\n"
+      "|---|---|---|---|---|---|---|---|---|---|\n");
+  print_table("ADD", contenders, samples, &Samples::add);
+  print_table("DEL", contenders, samples, &Samples::del);
 }
 
 /// Calls `work` for 0 .. kParallelPods - 1, kParallel at a time; calls a second.
@@ -156,10 +165,14 @@ void measure_parallel(const Contenders &contenders) {
   }
 }
 
-int run(int blocks) {
+/// `only`: the names of programs; empty: all.
+int run(int blocks, const std::vector<std::string> &only) {
   Contenders contenders;
   for (auto &kind : kinds())
-    contenders.push_back(std::make_unique<Contender>(std::move(kind)));
+    if (only.empty() || std::any_of(only.begin(), only.end(), [&](const std::string &name) {
+          return kind.program.ends_with("/" + name);
+        }))
+      contenders.push_back(std::make_unique<Contender>(std::move(kind)));
   measure_one_by_one(contenders, blocks);
   measure_parallel(contenders);
   std::printf("\n| ADD under strace | system calls | netlink messages sent |\n|---|---|---|\n");
@@ -173,7 +186,9 @@ int run(int blocks) {
 } // namespace
 } // namespace sluice::bench
 
-/// The one argument is the number of blocks.
+/// [blocks [program...]]: `cni 4 sluice cni_floor` leaves out the reference plugins.
 int main(int argc, char **argv) {
-  return sluice::bench::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : sluice::bench::kBlocks);
+  const std::vector<std::string> only(argv + std::min(argc, 2), argv + argc);
+  return sluice::bench::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : sluice::bench::kBlocks,
+                            only);
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace sluice::bench {
@@ -36,6 +37,20 @@ std::size_t count_lines(const std::string &file, const std::string &part) {
   for (std::string line; std::getline(in, line);)
     count += line.find(part) != std::string::npos ? 1U : 0U;
   return count;
+}
+
+struct Used {
+  double cpu_us, page_faults;
+};
+
+Used used_by_children() {
+  rusage used{};
+  ::getrusage(RUSAGE_CHILDREN, &used);
+  const auto us = [](const timeval &time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return {us(used.ru_utime) + us(used.ru_stime),
+          static_cast<double>(used.ru_minflt + used.ru_majflt)};
 }
 
 } // namespace
@@ -96,15 +111,18 @@ Contender::Done Contender::call(const std::string &program, cni::Command command
       {"FLOOR_DIR", folder_},
       {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}};
   const auto done = host_.run([&]() -> Result<Done> {
+    const auto before = used_by_children();
     const auto begin = std::chrono::steady_clock::now();
     auto run = cni::run_plugin(program, variables, config);
     const std::chrono::duration<double, std::micro> taken =
         std::chrono::steady_clock::now() - begin;
+    const auto after = used_by_children();
     if (!run)
       return fail(Errc::io, run.error().message());
     if (run->exit_status != 0)
       return fail(Errc::kernel, run->output);
-    return Done{taken.count(), std::move(run->output)};
+    return Done{taken.count(), after.cpu_us - before.cpu_us, after.page_faults - before.page_faults,
+                std::move(run->output)};
   });
   if (!done)
     give_up(kind_.name + ": " + std::string(cni::name_of(command)) + ": " + done.error().what());

@@ -30,11 +30,12 @@ public:
 
   const Kind &kind() const noexcept { return kind_; }
   struct Done {
-    double microseconds;
+    double microseconds;     ///< from before the start of the process to after its end
+    double cpu_microseconds; ///< of every child that ended meanwhile
+    double page_faults;      ///< likewise
     std::string output;
   };
-  /// From before the start of the process to after its end. A failure ends the program. From any
-  /// thread; `id` is the pod's.
+  /// A failure ends the program. From any thread; `id` is the pod's.
   Done add(int id, const kernel::NetNs &pod) const;
   Done del(int id, const kernel::NetNs &pod, const std::string &result) const;
   /// "52 | 4": system calls and netlink messages of one ADD, or why they are not known.
