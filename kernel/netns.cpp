@@ -2,12 +2,10 @@
 
 #include <cerrno>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <thread>
 
 namespace sluice::kernel {
@@ -17,11 +15,10 @@ Result<NetNs> NetNs::open(const std::string &path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd)
     return fail(Error::from_errno(errno, doing));
-  struct statfs filesystem {};
   struct stat file {};
-  if (::fstatfs(fd.get(), &filesystem) != 0 || ::fstat(fd.get(), &file) != 0)
+  if (::fstat(fd.get(), &file) != 0)
     return fail(Error::from_errno(errno, doing));
-  if (filesystem.f_type != NSFS_MAGIC || ::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+  if (!S_ISREG(file.st_mode) || ::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
     return fail(Errc::invalid_input, doing + ": it is no network namespace");
   return NetNs(std::move(fd), file.st_ino);
 }

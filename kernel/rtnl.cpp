@@ -269,6 +269,7 @@ Result<Rtnl::LinkWithAddresses> RtnlSocket::read_link_with_addresses(const std::
   ifaddrmsg address_header{};
   address_header.ifa_index = index.value;
   rtnl::Message link_request(RTM_GETLINK, 0, link_header), request(RTM_GETADDR, 0, address_header);
+  link_request.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<Link> found;
   LinkWithAddresses both;
   SLUICE_TRY(impl_->socket.dump(

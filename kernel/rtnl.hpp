@@ -127,7 +127,8 @@ struct SetLink {
   std::optional<LinkRef> master; ///< IfIndex{0} releases it
   std::optional<bool> promiscuous, all_multicast;
   std::optional<std::uint32_t> tx_queue_packets; ///< IFLA_TXQLEN
-  // Flags of a bridge port (IFLA_INFO_SLAVE_DATA); a second message if anything else is set too.
+  // Flags of a bridge port (IFLA_INFO_SLAVE_DATA); a second message if more than the alias is set
+  // too.
   std::optional<bool> hairpin, isolated;
   /// Of a bridge: as CreateBridge::netfilter. A message of its own if anything else is set too.
   std::optional<bool> netfilter;

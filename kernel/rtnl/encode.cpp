@@ -74,11 +74,14 @@ public:
       SLUICE_TRY(check_texts(*op.new_name, ""), "encode");
     std::vector<Message> messages;
     const bool port_flags = op.hairpin || op.isolated;
-    if ((!port_flags && !op.netfilter) || op.up || op.mtu_bytes || op.mac || op.new_name ||
-        op.alias || op.master || op.promiscuous || op.all_multicast || op.tx_queue_packets)
+    const bool more = op.up || op.mtu_bytes || op.mac || op.new_name || op.master ||
+                      op.promiscuous || op.all_multicast || op.tx_queue_packets;
+    if (more || (!port_flags && (op.alias || !op.netfilter)))
       messages.push_back(link_change(op));
     if (port_flags)
       messages.push_back(port_change(op));
+    if (port_flags && op.alias && !more) // one message for both
+      messages.back().put(IFLA_IFALIAS, *op.alias);
     if (op.netfilter)
       messages.push_back(bridge_change(op));
     return messages;

@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <cstring>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #ifndef NETLINK_GET_STRICT_CHK
 #define NETLINK_GET_STRICT_CHK 12
@@ -17,6 +17,7 @@ constexpr int kDumpAttempts = 20;
 /// The refusals of so many messages fit into a receive buffer as the kernel makes it.
 constexpr std::size_t kFewMessages = 32;
 constexpr std::size_t kReceiveBytes = 64 * 1024;
+constexpr int kPatienceMs = 10'000;
 
 /// uapi/linux/netlink.h: nlmsgerr, then the refused message (left out if NLM_F_CAPPED), then
 /// attributes if NLM_F_ACK_TLVS.
@@ -56,16 +57,15 @@ Error error_of(const Answer &answer, const std::string &doing) {
                            answer.text.empty() ? doing : doing + " (kernel: " + answer.text + ")");
 }
 
-NetlinkSocket::NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)), received_(kReceiveBytes) {}
+NetlinkSocket::NetlinkSocket(UniqueFd fd)
+    : fd_(std::move(fd)), received_(std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes)) {
+}
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd)
     return fail(Error::from_errno(errno, "open a netlink socket"));
   set_option(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
-  set_option(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
-  const timeval patience{10, 0};
-  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return NetlinkSocket(std::move(fd));
 }
 
@@ -94,15 +94,20 @@ Result<> NetlinkSocket::send_bytes(std::span<const std::uint8_t> bytes) {
 
 Result<std::span<const std::uint8_t>> NetlinkSocket::receive() {
   for (;;) {
-    const auto got = ::recv(fd_.get(), received_.data(), received_.size(), MSG_TRUNC);
+    // The kernel has answered, as a rule, before send(2) returned.
+    const auto got = ::recv(fd_.get(), received_.get(), kReceiveBytes, MSG_TRUNC | MSG_DONTWAIT);
     if (got < 0 && errno == EINTR)
       continue;
-    if (got < 0 && errno == EAGAIN)
-      return fail(Errc::timeout, "receive from netlink: no answer in 10 s");
+    if (got < 0 && errno == EAGAIN) {
+      pollfd ready{fd_.get(), POLLIN, 0};
+      if (::poll(&ready, 1, kPatienceMs) == 0)
+        return fail(Errc::timeout, "receive from netlink: no answer in 10 s");
+      continue;
+    }
     if (got < 0)
       return fail(Error::from_errno(errno, "receive from netlink"));
-    if (static_cast<std::size_t>(got) <= received_.size())
-      return std::span<const std::uint8_t>(received_.data(), static_cast<std::size_t>(got));
+    if (static_cast<std::size_t>(got) <= kReceiveBytes)
+      return std::span<const std::uint8_t>(received_.get(), static_cast<std::size_t>(got));
     return fail(Errc::kernel, "receive from netlink: a message of " + std::to_string(got) +
                                   " bytes is larger than any that is known");
   }
@@ -114,8 +119,10 @@ Result<std::vector<Answer>> NetlinkSocket::send() {
     return refused;
   reinterpret_cast<nlmsghdr *>(buffer_.data() + last_at_)->nlmsg_flags |= NLM_F_ACK;
   const auto first = sequence_ - static_cast<std::uint32_t>(queued_) + 1;
-  if (queued_ > kFewMessages && !std::exchange(roomy_, true))
+  if (queued_ > kFewMessages && !std::exchange(roomy_, true)) {
     set_option(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
+    set_option(fd_.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
+  }
   const auto sent = send_bytes(buffer_);
   buffer_.clear();
   queued_ = 0;

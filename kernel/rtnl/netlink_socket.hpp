@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <functional>
 #include <linux/netlink.h>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ struct Answer {
 /// "<doing> (kernel: <text>): <strerror>"
 Error error_of(const Answer &answer, const std::string &doing);
 
-/// Not thread-safe. Extended acks and capped acks are on, for dumps strict checking too.
+/// Not thread-safe. Extended acks are on, for dumps strict checking, for many messages
+/// at once capped acks.
 class NetlinkSocket {
 public:
   /// `protocol`: NETLINK_ROUTE or another of netlink(7).
@@ -76,7 +78,8 @@ private:
   std::vector<std::uint8_t> buffer_;
   std::size_t queued_ = 0;
   std::size_t last_at_ = 0; ///< where the last queued message begins
-  std::vector<std::uint8_t> received_;
+  std::unique_ptr<std::uint8_t[]>
+      received_; ///< not cleared: a page that no answer reaches costs no page fault
 };
 
 } // namespace sluice::kernel::rtnl
