@@ -151,12 +151,11 @@ RtnlBatch plan_host_link(const BridgeConfig &config, const PodLink &link,
                                .peer_mac = link.pod_mac,
                                .master = bridge.index,
                                .queues = 1});
-  batch.add(kernel::SetLink{.link = link.host_name, .alias = link.alias});
-  if (config.hairpin || config.port_isolation)
-    batch.add(
-        kernel::SetLink{.link = link.host_name,
-                        .hairpin = config.hairpin ? std::optional(true) : std::nullopt,
-                        .isolated = config.port_isolation ? std::optional(true) : std::nullopt});
+  batch.add(
+      kernel::SetLink{.link = link.host_name,
+                      .alias = link.alias,
+                      .hairpin = config.hairpin ? std::optional(true) : std::nullopt,
+                      .isolated = config.port_isolation ? std::optional(true) : std::nullopt});
   plan_port_vlans(config.vlans, link.host_name, bridge.default_pvid, batch);
   if (config.is_gateway)
     for (const auto &ip : result.ips)

@@ -18,7 +18,10 @@ namespace sluice::cni {
 namespace {
 
 constexpr int kDeadlineMs = 10'000;
-constexpr std::size_t kStackBytes = 64 * 1024;
+constexpr std::size_t kStackBytes = 32 * 1024 - 256;
+/// The announcement of a link's end is below 1 KiB. Of a longer datagram only the beginning is
+/// read.
+constexpr std::size_t kNotificationBytes = 4 * 1024;
 
 struct Removal {
   nlmsghdr header;
@@ -26,12 +29,13 @@ struct Removal {
 };
 
 /// Lives in pages of its own that are never given back: the child may outlive every other object.
+/// The stack grows down from the fields, so that both are on its last page.
 struct Child {
+  alignas(16) std::array<std::byte, kStackBytes> stack;
   Removal request;
   int socket = -1;
   int done = -1;  ///< an eventfd that is written at the end
   int answer = 0; ///< an errno
-  alignas(16) std::array<std::byte, kStackBytes> stack;
 };
 
 Error failed(const std::string &name) {
@@ -91,7 +95,7 @@ bool announces(const nlmsghdr &message, unsigned index) {
 
 /// Reads one datagram of notifications. False if it says nothing of the link.
 bool hears_of_the_end(int listener, unsigned index) {
-  alignas(nlmsghdr) std::array<char, 32 * 1024> buffer;
+  alignas(nlmsghdr) std::array<char, kNotificationBytes> buffer;
   const auto got = ::recv(listener, buffer.data(), buffer.size(), MSG_DONTWAIT);
   auto left = static_cast<unsigned>(got > 0 ? got : 0);
   for (auto *message = reinterpret_cast<nlmsghdr *>(buffer.data()); NLMSG_OK(message, left);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace sluice::ipam {
 namespace {
@@ -10,6 +11,14 @@ constexpr std::string_view kMagic = "sluice-index ";
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
 /// Some hundred changes.
 constexpr std::size_t kWearBytes = 16UL * 1024;
+
+/// memmem(3) skips by the part's length; string_view::find tries every place where its first
+/// character stands.
+std::size_t find(std::string_view text, std::string_view part, std::size_t from) {
+  const void *at = ::memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return at ? static_cast<std::size_t>(static_cast<const char *>(at) - text.data())
+            : std::string_view::npos;
+}
 
 std::string_view take_until(std::string_view &text, char end) {
   const auto at = text.find(end);
@@ -64,12 +73,13 @@ bool is_stamped(std::string_view text, const timespec &stamp) {
 std::vector<IpAddress> find_indexed(std::string_view text, const cni::Attachment &attachment) {
   std::vector<IpAddress> found;
   const auto key = " " + attachment.container_id + " " + attachment.ifname + "\n";
-  for (auto at = text.find(key); at != std::string_view::npos; at = text.find(key, at + 1)) {
+  for (auto at = find(text, key, 0); at != std::string_view::npos; at = find(text, key, at + 1)) {
     const auto begin = text.rfind('\n', at) + 1; // npos + 1 is 0
     const auto name = text.substr(begin, at - begin);
-    const auto ip = name.starts_with('+') ? IpAddress::parse(name.substr(1))
-                                          : IpAddress::parse(std::string_view());
-    if (ip && text.find("\n" + removed_line(*ip), at) == std::string_view::npos)
+    if (!name.starts_with('+') ||
+        find(text, "\n-" + std::string(name.substr(1)) + "\n", at) != std::string_view::npos)
+      continue;
+    if (const auto ip = IpAddress::parse(name.substr(1)))
       found.push_back(*ip);
   }
   return found;

@@ -54,6 +54,16 @@ Result<IpAddress> parse_any(std::string_view text, bool leading_zeros) {
   return IpAddress::from_bytes(bytes);
 }
 
+/// As inet_ntop(3), which formats by printf and takes ten times as long. Returns the end.
+char *print_v4(const std::uint8_t *bytes, char *at) {
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0)
+      *at++ = '.';
+    at = std::to_chars(at, at + 3, bytes[i]).ptr;
+  }
+  return at;
+}
+
 /// Splits "address/length". Only the syntax is checked here.
 Result<InterfaceAddress> parse_prefixed(std::string_view text) {
   const auto slash = text.find('/');
@@ -155,7 +165,9 @@ IpAddress IpAddress::advanced(std::int64_t offset) const noexcept {
 
 std::string IpAddress::str() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  ::inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text.data(), text.size());
+  if (is_v4())
+    return {text.data(), print_v4(bytes_.data(), text.data())};
+  ::inet_ntop(AF_INET6, bytes_.data(), text.data(), text.size());
   return text.data();
 }
 

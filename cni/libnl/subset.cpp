@@ -39,8 +39,9 @@ struct nl_msg {
 };
 
 nl_msg *nlmsg_alloc_simple(int type, int flags) {
-  auto *message = static_cast<nl_msg *>(std::calloc(1, sizeof(nl_msg)));
+  auto *message = static_cast<nl_msg *>(std::malloc(sizeof(nl_msg)));
   if (message != nullptr) {
+    *nlmsg_hdr(message) = {};
     nlmsg_hdr(message)->nlmsg_len = NLMSG_HDRLEN;
     nlmsg_hdr(message)->nlmsg_type = static_cast<std::uint16_t>(type);
     nlmsg_hdr(message)->nlmsg_flags = static_cast<std::uint16_t>(flags);
@@ -60,6 +61,7 @@ int nlmsg_append(nl_msg *message, void *data, std::size_t length, int pad) {
     return -NLE_NOMEM;
   if (length > 0)
     std::memcpy(message->bytes + header.nlmsg_len, data, length);
+  std::memset(message->bytes + header.nlmsg_len + length, 0, padded - length);
   header.nlmsg_len += static_cast<std::uint32_t>(padded);
   return 0;
 }
@@ -101,7 +103,8 @@ int nla_put(nl_msg *message, int type, int length, const void *data) {
   std::memcpy(at, &attribute, sizeof attribute);
   if (length > 0)
     std::memcpy(at + sizeof attribute, data, static_cast<std::size_t>(length));
-  header.nlmsg_len += static_cast<std::uint32_t>(NLA_ALIGN(size)); // calloc zeroed the padding
+  std::memset(at + size, 0, NLA_ALIGN(size) - size);
+  header.nlmsg_len += static_cast<std::uint32_t>(NLA_ALIGN(size));
   return 0;
 }
 

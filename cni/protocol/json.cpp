@@ -37,7 +37,8 @@ const Json *find_even_null(const Json &object, std::string_view key) {
   if (!object.is_object())
     return nullptr;
   const Json *found = nullptr;
-  for (const auto &[name, value] : object.items())
+  // Not items(): that copies every key.
+  for (const auto &[name, value] : object.get_ref<const Json::object_t &>())
     if (equal_in_any_case(name, key))
       found = &value;
   return found;

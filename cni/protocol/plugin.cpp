@@ -64,11 +64,11 @@ Outcome<std::string> serve(const Plugin &plugin, const Variables &variables,
   const auto command = request.environment.command;
   if (command == Command::version)
     return version_answer(kLatestVersion, plugin.oldest_version());
-  SLUICE_TAKE(auto text, read_input());
-  version = read_version(text);
-  SLUICE_TAKE(request.config,
-              parse_config(std::move(text),
-                           command == Command::del ? Strictness::lenient : Strictness::strict));
+  SLUICE_TAKE(const auto text, read_input());
+  auto config =
+      parse_config(text, command == Command::del ? Strictness::lenient : Strictness::strict);
+  version = config ? config->version : read_version(text);
+  SLUICE_TAKE(request.config, std::move(config));
   SLUICE_PASS(require_version(plugin, request.config, command));
   request.variables = variables;
   return run_verb(plugin, request);

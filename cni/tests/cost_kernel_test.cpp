@@ -62,7 +62,7 @@ TEST_F(cni_cost, an_add_makes_at_most_80_system_calls_4_netlink_sends_and_no_chi
 
 TEST_F(cni_cost, a_second_family_costs_thirty_system_calls_and_no_send) {
   const auto lines = trace_add(driver.usual());
-  EXPECT_LE(lines.size(), 110U) << listed(lines);
+  EXPECT_LE(lines.size(), 104U) << listed(lines);
   EXPECT_LE(count(lines, {"sendto", "sendmsg"}), 4U) << listed(lines);
 }
 
