@@ -35,17 +35,19 @@ int type_of(Protocol protocol) {
 struct IcmpError {
   int type = 0, code = 0;
   IpAddress offender;
+  Port source, destination; ///< of the packet that it is about
 };
 std::optional<IcmpError> icmp_error_of(int fd) {
   alignas(cmsghdr) std::array<char, 512> control{};
-  std::array<char, 512> bytes{};
+  std::array<std::uint8_t, 512> bytes{};
   iovec data{bytes.data(), bytes.size()};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  if (::recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+  const auto size = ::recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+  if (size < 0)
     return std::nullopt;
   for (auto *c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     const bool is_error = (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
@@ -58,7 +60,12 @@ std::optional<IcmpError> icmp_error_of(int fd) {
     KernelAddress offender;
     std::memcpy(&offender.storage, SO_EE_OFFENDER(error),
                 c->cmsg_level == IPPROTO_IP ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-    return IcmpError{error->ee_type, error->ee_code, offender.value().ip};
+    IcmpError got{error->ee_type, error->ee_code, offender.value().ip, {}, {}};
+    if (size >= 4) { // the transport header
+      got.source = Port(static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]));
+      got.destination = Port(static_cast<std::uint16_t>(bytes[2] << 8 | bytes[3]));
+    }
+    return got;
   }
   return std::nullopt;
 }
@@ -116,8 +123,8 @@ private:
       answer_.client.port = ask_.from.port;
     if (error == 0 && ask_.protocol != Protocol::tcp)
       error = send_question();
-    if (error != 0)
-      return refused(error);
+    if (error != 0 && refused(error))
+      return;
     listen();
   }
 
@@ -133,7 +140,8 @@ private:
     else if (is_ping(ask_.protocol)) // an echo request; the checksum is ours in IPv4
       bytes = family() == Family::ipv4 ? std::vector<std::uint8_t>{8, 0, 0xf7, 0xfd, 0, 1, 0, 1}
                                        : std::vector<std::uint8_t>{128, 0, 0, 0, 0, 1, 0, 1};
-    return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 ? errno : 0;
+    const bool sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+    return sent || errno == EPERM ? 0 : errno; // EPERM: a rule of this host dropped or rejected it
   }
 
   void listen() {
@@ -145,8 +153,10 @@ private:
       const auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
       if (got < 0 && errno == EAGAIN)
         continue;
+      if (got < 0 && refused(errno))
+        return;
       if (got < 0)
-        return refused(errno);
+        continue;
       if (got == 0)
         return broken("closed without a word");
       if (const auto text = text_in(std::span(buffer).first(static_cast<std::size_t>(got))))
@@ -181,19 +191,27 @@ private:
       answer_.connection = std::move(fd_);
   }
 
-  void refused(int error) {
-    if (error != ECONNREFUSED)
-      return broken(std::strerror(error));
+  /// False: it was about somebody else's packet. Raw sockets of one pair of addresses share errors.
+  bool refused(int error) {
+    if (error != ECONNREFUSED) {
+      broken(std::strerror(error));
+      return true;
+    }
     const auto icmp = icmp_error_of(fd_.get());
+    if (icmp && ask_.protocol == Protocol::sctp &&
+        (icmp->source != ask_.from.port || icmp->destination != ask_.to.port))
+      return false;
     const bool port_unreachable =
         icmp && (family() == Family::ipv4 ? icmp->type == 3 && icmp->code == 3
                                           : icmp->type == 1 && icmp->code == 4);
-    if (icmp && !port_unreachable)
-      return broken("ICMP type " + std::to_string(icmp->type) + " code " +
-                    std::to_string(icmp->code));
+    if (icmp && !port_unreachable) {
+      broken("ICMP type " + std::to_string(icmp->type) + " code " + std::to_string(icmp->code));
+      return true;
+    }
     answer_.kind = icmp ? Answer::Kind::unreachable : Answer::Kind::closed;
     if (icmp)
       answer_.detail = "from " + icmp->offender.str();
+    return true;
   }
 
   void broken(std::string why) {

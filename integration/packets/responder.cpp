@@ -27,6 +27,8 @@ Result<UniqueFd> bound_socket(Family family, int type, int protocol, Port port) 
     ::setsockopt(fd.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
   else
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+  // The gateway answers from addresses that no interface has.
+  ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
   auto address = KernelAddress::of({unspecified(family), port});
   if (type != SOCK_RAW && ::bind(fd.get(), address.get(), address.length) != 0)
     return fail(Error::from_errno(errno, "bind to port " + std::to_string(port.value)));

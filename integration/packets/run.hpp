@@ -39,6 +39,33 @@ private:
   std::uint16_t port_ = 0;
 };
 
+/// The objects of one scenario, and the data plane of a bench that follows them.
+class Stage {
+public:
+  /// `bench` outlives it. The world is as `fixture` makes it.
+  Stage(Bench &bench, Family as) : bench_(bench), world_(as), others_(bench.net().node(), as) {}
+  /// Takes back what statements gave to n1.
+  ~Stage();
+  Stage(const Stage &) = delete;
+  Stage &operator=(const Stage &) = delete;
+
+  Result<> begin();
+  /// Any statement of the table.
+  Result<> obey(const proxy::cases::Line &line);
+  /// Brings the kernel up to the world: at first by a start, then change by change.
+  Result<> sync();
+
+  Bench &bench() { return bench_; }
+  proxy::cases::World &world() { return world_; }
+
+private:
+  Result<> plane(const std::string &what);
+  Bench &bench_;
+  proxy::cases::World world_;
+  Others others_;
+  bool started_ = false, removed_ = false;
+};
+
 /// What went wrong, a line each: where, what was asked, what came.
 struct Outcome {
   std::vector<std::string> failures;

@@ -105,7 +105,7 @@ Result<> World::change(const Line &line) {
     SLUICE_ASSIGN(const auto settings, settings_of(words, 0), "node");
     return set_node(settings);
   }
-  if (line.verb == "host" || line.verb == "plane" || line.verb == "wait")
+  if (line.verb == "host" || line.verb == "plane")
     return {};
   return fail(Errc::invalid_input, "no statement is called \"" + line.verb + "\"");
 }
