@@ -1,10 +1,8 @@
 #pragma once
-// The part of the daemon that removes stale UDP flows, at work in n1.
+// What the daemon's FlowCleaner does in n1, at once and not by and by.
 
 #include "integration/packets/net.hpp"
-#include "proxy/flow_cleaner.hpp"
-
-#include <condition_variable>
+#include "proxy/conntrack_cleanup.hpp"
 
 namespace sluice::integration::packets {
 
@@ -12,20 +10,16 @@ class Flows {
 public:
   /// `net` outlives it.
   static Result<std::unique_ptr<Flows>> create(const Net &net);
-  /// After a sync that looked at these Services, or at everything; waits until it is done.
+  /// After a sync that looked at these Services, or at everything: removes stale UDP flows.
   Result<> after_sync(const proxy::Model &model, const std::set<kube::ObjectKey> &services,
                       bool all);
 
 private:
-  Flows() = default;
-  Result<> look_for(proxy::FlowQuery query);
-
+  Flows(const Net &net, kernel::conntrack::ConntrackSocket socket)
+      : net_(net), socket_(std::move(socket)) {}
+  const Net &net_;
+  kernel::conntrack::ConntrackSocket socket_;
   std::map<Family, proxy::FlowTracker> trackers_;
-  std::mutex mutex_; // guards what follows
-  std::condition_variable done_;
-  bool finished_ = false;
-  std::optional<Error> error_;
-  std::unique_ptr<proxy::FlowCleaner> cleaner_; // last: its thread ends first
 };
 
 } // namespace sluice::integration::packets
