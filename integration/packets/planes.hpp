@@ -5,6 +5,7 @@
 #include "proxy/dataplane.hpp"
 
 #include <functional>
+#include <optional>
 
 namespace sluice::integration::packets {
 
@@ -14,6 +15,8 @@ struct Plane {
   std::function<Result<std::unique_ptr<proxy::Dataplane>>(Family, const kernel::NetNs &node)> make;
   /// Names under which the table of cases may speak of it, beside "packets".
   std::vector<std::string> names;
+  /// Why this kernel cannot have it; nothing: it can.
+  std::function<std::optional<std::string>()> missing = {};
 };
 
 /// Those that this program has; `SLUICE_PLANES` (comma-separated names) chooses among them.

@@ -17,6 +17,7 @@ public:
               const std::string &answer);
   /// `reached` is told the name of the endpoint, if it was one.
   Verdict check(const Answer &answer, std::string *reached = nullptr) const;
+  bool silence() const noexcept { return text_ == "DROP"; }
   std::chrono::milliseconds patience() const noexcept;
   /// How many endpoints; 0: none answers.
   std::size_t size() const noexcept { return endpoints_.size(); }

@@ -12,9 +12,12 @@ namespace sluice::integration::packets {
 /// The same seed, the same history.
 class RandomHistory {
 public:
-  explicit RandomHistory(unsigned seed) : random_(seed) {}
+  explicit RandomHistory(unsigned seed) : random_(seed), dual_(chance(25)), ipv6_(chance(50)) {}
 
-  Family family() { return chance(50) ? Family::ipv4 : Family::ipv6; }
+  /// Of the addresses that do not say which. Both families take part in a dual history.
+  Family family() const noexcept { return ipv6_ && !dual_ ? Family::ipv6 : Family::ipv4; }
+  bool dual() const noexcept { return dual_; }
+  unsigned rounds() { return 3 + below(6); }
   /// One statement.
   std::string change();
   /// "P->C:53/UDP".
@@ -24,11 +27,18 @@ public:
 
 private:
   std::string service();
+  std::string addresses(const std::string &type);
+  std::string cluster_ips();
+  std::string policies();
   std::string slice();
   std::string node();
   std::string removal();
-  std::string ports();
-  std::string endpoint();
+  std::string ports(bool with_node_ports);
+  std::string endpoint(const std::string &suffix);
+  /// The name of an address of either family in a dual history.
+  std::string of_a_family(const std::string &name) {
+    return dual_ && chance(50) ? name + "6" : name;
+  }
   template <std::size_t N> const char *one_of(const char *const (&names)[N]) {
     return names[below(N)];
   }
@@ -37,11 +47,12 @@ private:
     std::string list;
     for (const auto *name : names)
       if (chance(percent))
-        list += (list.empty() ? "" : ",") + std::string(name);
+        list += (list.empty() ? "" : ",") + of_a_family(name);
     return list.empty() ? "-" : list;
   }
 
   std::mt19937 random_;
+  bool dual_, ipv6_, holds_ = false;
   std::vector<std::string> services_, slices_; ///< that are there
 };
 

@@ -1,6 +1,7 @@
 // Random histories: whatever Services and EndpointSlices come, change and go, every packet does
-// what the model's tracer says, and no connection that was once made is cut. SLUICE_SEED=n runs one
-// history and prints it; SLUICE_SEEDS=n runs so many (10000 by hand).
+// what the model's tracer says in every data plane, all of them show an endpoint the same client,
+// affinity keeps a client's endpoint, and no connection that was once made is cut.
+// SLUICE_SEED=n begins at that seed, SLUICE_SEEDS=n runs so many from there (10000 by hand).
 
 #include "integration/packets/questions.hpp"
 #include "integration/packets/random_history.hpp"
@@ -12,27 +13,47 @@
 namespace sluice::integration::packets {
 namespace {
 
+using namespace std::chrono_literals;
 using proxy::cases::Line;
 
-constexpr int kBenches = 8;
-constexpr int kRounds = 10, kQuestions = 12;
+constexpr unsigned kBenches = 24;
+constexpr int kQuestions = 10;
+/// That an answer comes later is a miss, never a failure: silence is what was expected.
+constexpr auto kSilence = 100ms;
 
 unsigned number_in(const char *variable, unsigned otherwise) {
   const char *text = std::getenv(variable);
   return text ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
+/// What the data planes showed in the same history.
+class Comparison {
+public:
+  /// `seen` in answer to `question`; the error says who saw something else.
+  Verdict note(const std::string &question, const std::string &seen, const std::string &plane) {
+    const auto &[first, inserted] = *seen_.try_emplace(question, seen, plane).first;
+    if (inserted.first == seen)
+      return std::nullopt;
+    return first + ": " + plane + " shows " + seen + ", " + inserted.second + " " + inserted.first;
+  }
+
+private:
+  std::map<std::string, std::pair<std::string, std::string>> seen_;
+};
+
+/// One seed in one data plane.
 class History {
 public:
-  History(Bench &bench, unsigned seed)
-      : random_(seed), stage_(bench, random_.family()),
-        what_("seed " + std::to_string(seed) + " [" +
-              std::string(name_of(stage_.world().book().family())) + "]") {}
+  History(Bench &bench, unsigned seed, Comparison &comparison)
+      : random_(seed), stage_(bench, random_.family()), comparison_(comparison),
+        what_("seed " + std::to_string(seed) + " in " + bench.plane().name + " [" +
+              (random_.dual() ? std::string("dual") : std::string(name_of(random_.family()))) +
+              "]") {}
 
   /// Everything that happened up to what went wrong; empty: nothing did.
   std::string run() {
     must(stage_.begin());
-    for (int round = 0; round < kRounds && wrong_.empty(); ++round) {
+    for (auto rounds = random_.rounds(); rounds > 0 && wrong_.empty(); --rounds) {
       for (unsigned i = 0, n = 1 + random_.below(4); i < n && wrong_.empty(); ++i)
         change(random_.change());
       must(stage_.sync());
@@ -48,6 +69,15 @@ public:
   int asked() const { return asked_; }
 
 private:
+  struct Asked {
+    std::string text;
+    std::unique_ptr<proxy::cases::Probe> probe;
+    std::unique_ptr<Expectation> expected;
+    bool sticky = false, keep = false;
+    Ask what;
+    Answer answer;
+  };
+
   void must(const Result<> &done) {
     if (!done && wrong_.empty())
       wrong_ = done.error().what();
@@ -69,20 +99,15 @@ private:
       all.push_back(prepare(random_.question()));
     std::vector<std::thread> threads;
     for (auto &one : all)
-      threads.emplace_back([&one] { one.answer = ask(one.what, one.expected->patience()); });
+      threads.emplace_back([&one] {
+        const auto patience = one.expected->patience();
+        one.answer = ask(one.what, one.expected->silence() ? kSilence : patience);
+      });
     for (auto &thread : threads)
       thread.join();
     for (auto &one : all)
       judge(one);
   }
-
-  struct Asked {
-    std::string text;
-    std::unique_ptr<proxy::cases::Probe> probe;
-    std::unique_ptr<Expectation> expected;
-    Ask what;
-    Answer answer;
-  };
 
   Asked prepare(const std::string &text) {
     Asked asked;
@@ -96,85 +121,146 @@ private:
                   {flow.source, stage_.bench().fresh_port()},
                   {flow.destination, flow.destinationPort},
                   flow.protocol};
+    asked.sticky = is_sticky(flow);
+    asked.keep = random_.chance(10);
     script_ += "  0.0 " + asked.text + "\n";
     return asked;
   }
 
+  bool is_sticky(const proxy::Flow &flow) {
+    auto &model = stage_.world().model(flow.destination.family());
+    const auto got = model.explain(flow);
+    return got.frontend && got.backends.size() > 1 &&
+           model.table().frontends.at(*got.frontend).affinity;
+  }
+
   void judge(Asked &asked) {
     ++asked_;
-    if (const auto wrong = asked.expected->check(asked.answer); wrong && wrong_.empty())
+    std::string reached;
+    auto wrong = asked.expected->check(asked.answer, &reached);
+    if (!wrong)
+      wrong = comparison_.note(std::to_string(asked_) + " " + asked.text + " at " + reached,
+                               seen_by(asked.answer), stage_.bench().plane().name);
+    if (!wrong && asked.sticky)
+      wrong = sticks(asked);
+    if (wrong && wrong_.empty())
       wrong_ = asked.text + ": " + *wrong;
-    if (asked.answer.connection && random_.chance(10))
+    if (asked.answer.connection && asked.keep)
       open_.emplace_back(asked.text, std::move(asked.answer.connection));
+  }
+
+  static std::string seen_by(const Answer &answer) {
+    if (answer.kind != Answer::Kind::answered)
+      return "no answer";
+    return answer.identity.from.ip == answer.client.ip ? "the client" : "the node";
+  }
+
+  /// The client's second question goes where its first went. Those that were asked side by side may
+  /// have begun at different endpoints.
+  Verdict sticks(const Asked &asked) {
+    std::string first, second;
+    for (auto *reached : {&first, &second}) {
+      auto again = asked.what;
+      again.from.port = stage_.bench().fresh_port();
+      if (auto wrong = asked.expected->check(ask(again, asked.expected->patience()), reached))
+        return wrong;
+    }
+    return first == second ? std::nullopt
+                           : Verdict("affinity let the client go from " + first + " to " + second);
   }
 
   RandomHistory random_;
   Stage stage_;
+  Comparison &comparison_;
   std::string what_, script_, wrong_;
   std::vector<std::pair<std::string, UniqueFd>> open_;
   int asked_ = 0;
 };
 
-class random_packets : public testing::TestWithParam<std::string> {
-protected:
-  Plane plane() const {
-    for (auto &plane : planes())
-      if (plane.name == GetParam())
-        return plane;
-    return {};
+std::vector<Plane> possible_planes() {
+  std::vector<Plane> possible;
+  for (auto &plane : planes())
+    if (!plane.missing || !plane.missing())
+      possible.push_back(std::move(plane));
+  return possible;
+}
+
+/// Many benches work through the seeds; in each, the data planes take turns.
+class Seeds {
+public:
+  Seeds(unsigned first, unsigned count) : first_(first), count_(count) {}
+
+  void run() {
+    std::vector<std::thread> workers;
+    for (unsigned i = 0; i < std::min(number_in("SLUICE_BENCHES", kBenches), count_); ++i)
+      workers.emplace_back([this] { work(); });
+    for (auto &worker : workers)
+      worker.join();
   }
+  unsigned differences() const { return differences_; }
+  std::size_t asked() const { return asked_; }
+
+private:
+  void work() {
+    const auto all = possible_planes();
+    auto bench = Bench::create(all.front());
+    if (!bench)
+      return failed(bench.error().what());
+    for (auto i = next_++; i < count_; i = next_++) {
+      Comparison comparison;
+      for (const auto &plane : all) {
+        if (auto done = (*bench)->replace(plane); !done)
+          return failed(done.error().what());
+        history(**bench, first_ + i, comparison);
+      }
+      progress(i + 1);
+    }
+  }
+
+  void history(Bench &bench, unsigned seed, Comparison &comparison) {
+    History history(bench, seed, comparison);
+    const auto wrong = history.run();
+    asked_ += static_cast<std::size_t>(history.asked());
+    if (!wrong.empty())
+      failed(wrong + "\n  again: SLUICE_SEED=" + std::to_string(seed) +
+             " SLUICE_SEEDS=1 build/bin/tests/integration_packets_node_tests "
+             "--gtest_filter='*random*'");
+    else if (count_ == 1)
+      std::printf("%s", history.script().c_str());
+  }
+
+  void failed(const std::string &what) {
+    const std::lock_guard lock(mutex_);
+    ++differences_;
+    ADD_FAILURE() << what;
+  }
+
+  void progress(unsigned done) {
+    if (done % 500 != 0)
+      return;
+    std::printf("seed %u of %u, %zu packets, %u differences\n", done, count_, asked_.load(),
+                differences_.load());
+    std::fflush(stdout);
+  }
+
+  const unsigned first_, count_;
+  std::atomic<unsigned> next_{0}, differences_{0};
+  std::atomic<std::size_t> asked_{0};
+  std::mutex mutex_; // of GoogleTest's results
 };
 
-TEST_P(random_packets, do_what_the_model_says) {
-  const bool one = std::getenv("SLUICE_SEED") != nullptr;
-  const unsigned first = number_in("SLUICE_SEED", std::random_device{}());
-  const unsigned count = one ? 1 : number_in("SLUICE_SEEDS", 34);
-  std::atomic<unsigned> next{0};
-  std::atomic<int> asked{0};
-  std::mutex mutex; // guards `wrong`
-  std::vector<std::string> wrong;
-  const auto work = [&] {
-    auto bench = Bench::create(plane());
-    if (!bench) {
-      const std::lock_guard lock(mutex);
-      wrong.push_back(bench.error().what());
-      return;
-    }
-    for (auto i = next++; i < count; i = next++) {
-      History history(**bench, first + i);
-      auto failed = history.run();
-      asked += history.asked();
-      const std::lock_guard lock(mutex);
-      if (!failed.empty())
-        wrong.push_back(std::move(failed));
-      else if (one)
-        std::printf("%s", history.script().c_str());
-    }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned i = 0; i < std::min<unsigned>(kBenches, count); ++i)
-    workers.emplace_back(work);
-  for (auto &worker : workers)
-    worker.join();
-  for (const auto &history : wrong)
-    ADD_FAILURE() << history;
-  std::printf("%u histories from seed %u, %d packets through %s\n", count, first, asked.load(),
-              GetParam().c_str());
+TEST(random_packets, every_data_plane_does_what_the_model_says) {
+  ASSERT_FALSE(possible_planes().empty()) << "SLUICE_PLANES names none";
+  const auto first = number_in("SLUICE_SEED", std::random_device{}());
+  const auto count = number_in("SLUICE_SEEDS", 100);
+  Seeds seeds(first, count);
+  seeds.run();
+  std::string names;
+  for (const auto &plane : possible_planes())
+    names += " " + plane.name;
+  std::printf("%u histories from seed %u, %zu packets, %u differences;%s\n", count, first,
+              seeds.asked(), seeds.differences(), names.c_str());
 }
-
-std::vector<std::string> names() {
-  std::vector<std::string> out;
-  for (const auto &plane : planes())
-    out.push_back(plane.name);
-  return out;
-}
-
-INSTANTIATE_TEST_SUITE_P(dataplanes, random_packets, testing::ValuesIn(names()),
-                         [](const auto &name) {
-                           auto text = name.param;
-                           std::replace(text.begin(), text.end(), '-', '_');
-                           return text;
-                         });
 
 } // namespace
 } // namespace sluice::integration::packets

@@ -23,6 +23,8 @@ public:
   Result<> start(const proxy::Table &table);
   Result<> apply(Family family, const proxy::TableDelta &delta);
   Result<> remove(Family family) { return dataplanes_.at(family)->remove(); }
+  /// Another data plane takes this one's place, which leaves nothing behind.
+  Result<> replace(Plane plane);
   /// As after a restart of the daemon: what is in the kernel stays.
   Result<> renew();
   /// A source port that no flow in this network has had for long: conntrack remembers flows, and a

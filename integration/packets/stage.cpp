@@ -38,6 +38,13 @@ Result<> Bench::renew() {
   return {};
 }
 
+Result<> Bench::replace(Plane plane) {
+  for (const auto family : kFamilies)
+    SLUICE_TRY(patiently([&] { return remove(family); }), plane_.name);
+  plane_ = std::move(plane);
+  return renew();
+}
+
 Result<> Bench::start(const proxy::Table &table) {
   return patiently([&] { return dataplanes_.at(table.family)->start(table); });
 }
