@@ -59,13 +59,15 @@ public:
 
   Bench &bench() { return bench_; }
   proxy::cases::World &world() { return world_; }
+  /// For who asks every question with a port of its own: no old flow is in the way.
+  void leave_flows() { leave_flows_ = true; }
 
 private:
   Result<> plane(const std::string &what);
   Bench &bench_;
   proxy::cases::World world_;
   Others others_;
-  bool started_ = false, removed_ = false;
+  bool started_ = false, removed_ = false, leave_flows_ = false;
 };
 
 /// What went wrong, a line each: where, what was asked, what came.

@@ -107,7 +107,8 @@ Result<> Stage::sync() {
       SLUICE_TRY(bench_.start(model.table()), "sync");
     else if (!change.delta.empty())
       SLUICE_TRY(bench_.apply(family, change.delta), "sync");
-    SLUICE_TRY(bench_.flows().after_sync(model, change.services, !started_), "sync");
+    if (!leave_flows_)
+      SLUICE_TRY(bench_.flows().after_sync(model, change.services, !started_), "sync");
   }
   started_ = true;
   return {};
