@@ -101,7 +101,7 @@ Outcome<> set_up_pod(const BridgeConfig &config, const std::string &ifname, MacA
   SLUICE_ASSIGN(auto watch,
                 AddressWatch::open(undetected(addresses, config.duplicate_address_detection)),
                 doing);
-  SLUICE_TRY(rtnl.apply(plan_pod_link(config, link, gateway_mac, addresses)), doing);
+  SLUICE_TRY(apply_all_but_hints(rtnl, plan_pod_link(config, link, gateway_mac, addresses)), doing);
   watch.wait();
   return {};
 }

@@ -22,7 +22,7 @@ Outcome<> set_up_pod(const DirectConfig &config, const PodLink &link, const AddR
   SLUICE_ASSIGN(auto watch,
                 AddressWatch::open(undetected(addresses, config.duplicate_address_detection)),
                 doing);
-  SLUICE_TRY(rtnl.apply(plan_direct_pod(config, link, end, addresses)), doing);
+  SLUICE_TRY(apply_all_but_hints(rtnl, plan_direct_pod(config, link, end, addresses)), doing);
   watch.wait();
   return {};
 }
@@ -36,7 +36,7 @@ Outcome<> set_up_ends(kernel::Rtnl &rtnl, const DirectConfig &config, const PodL
   const auto doing = "set up host link \"" + link.host_name + "\"";
   SLUICE_ASSIGN(const auto host, rtnl.read_index(link.host_name), doing);
   SLUICE_ASSIGN(auto watch, AddressWatch::open(host_addresses(config.layout, addresses)), doing);
-  SLUICE_TRY(rtnl.apply(plan_direct_host(config, link, host, addresses)), doing);
+  SLUICE_TRY(apply_all_but_hints(rtnl, plan_direct_host(config, link, host, addresses)), doing);
   watch.wait();
   return {};
 }

@@ -4,6 +4,8 @@
 #include "cni/names.hpp"
 #include "cni/namespaces.hpp"
 
+#include <cerrno>
+#include <linux/neighbour.h>
 #include <sys/random.h>
 
 namespace sluice::cni {
@@ -12,6 +14,11 @@ using kernel::Rtnl;
 using kernel::RtnlSocket;
 
 namespace {
+
+bool is_hint_without_room(const kernel::RtnlBatch &batch, const kernel::Refusal &refusal) {
+  const auto *op = std::get_if<kernel::AddNeighbour>(&batch.ops()[refusal.operation]);
+  return op && op->neighbour.state == NUD_STALE && refusal.error.sys() == ENOBUFS;
+}
 
 /// Without an address there is nothing that a neighbour could remember.
 MacAddress choose_pod_mac(const std::optional<MacAddress> &wanted, const std::string &network,
@@ -55,8 +62,23 @@ PodLink name_links(const Request &request, const std::optional<MacAddress> &mac,
           .pod_mac = choose_pod_mac(mac, network, addresses)};
 }
 
+Result<std::vector<kernel::Refusal>> apply_but_hints(Rtnl &rtnl, const kernel::RtnlBatch &batch) {
+  auto refusals = rtnl.apply_each(batch);
+  if (refusals)
+    std::erase_if(*refusals,
+                  [&](const auto &refusal) { return is_hint_without_room(batch, refusal); });
+  return refusals;
+}
+
+Result<> apply_all_but_hints(Rtnl &rtnl, const kernel::RtnlBatch &batch) {
+  SLUICE_ASSIGN(auto refusals, apply_but_hints(rtnl, batch), "apply");
+  if (!refusals.empty())
+    return fail(std::move(refusals.front().error));
+  return {};
+}
+
 Outcome<> create_host_link(Rtnl &rtnl, const kernel::RtnlBatch &batch, const PodLink &link) {
-  SLUICE_TAKE(const auto refusals, rtnl.apply_each(batch));
+  SLUICE_TAKE(const auto refusals, apply_but_hints(rtnl, batch));
   if (refusals.empty())
     return {};
   const auto &first = refusals.front();

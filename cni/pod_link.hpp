@@ -22,6 +22,14 @@ MacAddress random_mac();
 PodLink name_links(const Request &request, const std::optional<MacAddress> &mac,
                    const AddResult &addresses);
 
+/// Applies `batch`. The kernel keeps one neighbour table a family for all namespaces together (1024
+/// entries as a rule, most of them for 5 s at least): an entry that is only a hint and finds it
+/// full is left out, and the kernel asks for the MAC itself.
+Result<std::vector<kernel::Refusal>> apply_but_hints(kernel::Rtnl &rtnl,
+                                                     const kernel::RtnlBatch &batch);
+/// Likewise; the first refusal is the error.
+Result<> apply_all_but_hints(kernel::Rtnl &rtnl, const kernel::RtnlBatch &batch);
+
 /// Applies `batch`, whose first operation makes the host link. Code 101 if one of its ends exists.
 /// On an error nothing of the link is left.
 Outcome<> create_host_link(kernel::Rtnl &rtnl, const kernel::RtnlBatch &batch, const PodLink &link);
