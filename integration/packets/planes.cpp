@@ -3,6 +3,7 @@
 #include "kernel/iptables.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "proxy/iptables/dataplane.hpp"
+#include "proxy/ipvs/dataplane.hpp"
 #include "proxy/nftables/dataplane.hpp"
 
 #include <cstdlib>
@@ -29,6 +30,45 @@ template <Flavour flavour> Made iptables(Family family, const NetNs &node) {
   return proxy::iptables::make_dataplane(family, std::move(tool));
 }
 
+/// The daemon lives in its node's namespace, this program does not.
+class InNamespace final : public proxy::ipvs::Environment {
+public:
+  InNamespace(const NetNs &node, std::unique_ptr<Environment> environment)
+      : node_(node), environment_(std::move(environment)) {}
+  Result<> prepare() override {
+    return node_.run([&] { return environment_->prepare(); });
+  }
+  Result<std::vector<std::string>> differences() override {
+    return node_.run([&] { return environment_->differences(); });
+  }
+  Result<> remove() override {
+    return node_.run([&] { return environment_->remove(); });
+  }
+
+private:
+  const NetNs &node_;
+  std::unique_ptr<Environment> environment_;
+};
+
+Made ipvs(Family family, const NetNs &node) {
+  static const SteadyClock kClock;
+  SLUICE_ASSIGN(auto nft, node.run([] { return kernel::nft::NftSocket::open(); }),
+                "open nf_tables");
+  SLUICE_ASSIGN(auto virtuals, node.run([] { return kernel::ipvs::IpvsSocket::open(); }),
+                "open IPVS");
+  const proxy::ipvs::Options options;
+  return proxy::ipvs::make_dataplane(
+      family, std::make_unique<kernel::nft::NftSocket>(std::move(nft)),
+      std::make_unique<kernel::ipvs::IpvsSocket>(std::move(virtuals)),
+      std::make_unique<InNamespace>(node, proxy::ipvs::make_environment(family, options.divertBit)),
+      kClock, options);
+}
+
+std::optional<std::string> no_ipvs() {
+  const auto opened = kernel::ipvs::IpvsSocket::open();
+  return opened ? std::nullopt : std::optional(opened.error().what());
+}
+
 } // namespace
 
 std::vector<Plane> planes() {
@@ -36,6 +76,7 @@ std::vector<Plane> planes() {
       {"nftables", nftables, {"nftables"}},
       {"iptables-nft", iptables<Flavour::nft>, {"iptables", "iptables-nft"}},
       {"iptables-legacy", iptables<Flavour::legacy>, {"iptables", "iptables-legacy"}},
+      {"ipvs", ipvs, {"ipvs"}, no_ipvs},
   };
   const char *wanted = std::getenv("SLUICE_PLANES");
   if (wanted == nullptr)

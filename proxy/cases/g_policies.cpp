@@ -32,7 +32,7 @@ scenario a filter of forwarded packets sees the endpoint's address and the clien
   1.15 X->LB, XB->LB                {L} M
   host drops P->L:80
   host drops X->L:80
-  1.15 P->C, X->LB                  DROP | only packets: the model knows no other rules
+  1.15 P->C, X->LB                  DROP | only nftables, iptables: the model knows no other rules, and what IPVS sends passes output instead of forward
   1.15 P2->C                        {L} nm
   1.15 XB->LB                       {L} M
 
