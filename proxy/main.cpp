@@ -69,7 +69,7 @@ std::vector<Retirement::Retiree> other_layouts(const Layout &but) {
   for (const auto &layout : all_layouts())
     for (const auto family : families_of_host())
       if (layout != but)
-        if (auto opened = open_dataplane(layout, family)) // else the host cannot have any of it
+        if (auto opened = open_leftover(layout, family)) // else the host cannot have any of it
           out.push_back(
               {layout + ", " + std::string(name_of(family)), std::move(opened->dataplane)});
   return out;
@@ -354,7 +354,8 @@ private:
                                                  std::vector<KernelWatcher::Watch> &watches) {
     if (options_.own.dryRun)
       return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
-    SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family, shared_), name_of(family));
+    SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family, shared_, options_.ipvs),
+                  name_of(family));
     if (opened.monitor)
       watches.push_back({family, std::move(*opened.monitor)});
     return std::move(opened.dataplane);

@@ -41,6 +41,9 @@ public:
   Result<std::vector<std::string>> differences() override {
     return node_.run([&] { return environment_->differences(); });
   }
+  Result<proxy::ipvs::OpenConnections> open_connections() override {
+    return node_.run([&] { return environment_->open_connections(); });
+  }
   Result<> remove() override {
     return node_.run([&] { return environment_->remove(); });
   }
@@ -60,7 +63,8 @@ Made ipvs(Family family, const NetNs &node) {
   return proxy::ipvs::make_dataplane(
       family, std::make_unique<kernel::nft::NftSocket>(std::move(nft)),
       std::make_unique<kernel::ipvs::IpvsSocket>(std::move(virtuals)),
-      std::make_unique<InNamespace>(node, proxy::ipvs::make_environment(family, options.divertBit)),
+      std::make_unique<InNamespace>(
+          node, proxy::ipvs::make_environment(family, {options.divertBit, options.ownCtBit})),
       kClock, options);
 }
 

@@ -295,13 +295,13 @@ std::chrono::seconds Questioner::affinity() const {
   return std::chrono::seconds(service->second.affinityTimeoutSeconds);
 }
 
-Verdict Questioner::ask_clients(std::vector<std::string> &reached) {
-  reached.clear();
-  for (int client = 0; client < Net::kClients; ++client) {
-    std::string name;
+Verdict Questioner::ask_clients(std::vector<std::string> &reached, bool backwards) {
+  reached.assign(Net::kClients, "");
+  for (int turn = 0; turn < Net::kClients; ++turn) {
+    const int client = backwards ? Net::kClients - 1 - turn : turn;
+    auto &name = reached[static_cast<std::size_t>(client)];
     if (auto wrong = expected_->check(ask(fresh(client), expected_->patience()), &name))
       return wrong;
-    reached.push_back(name);
   }
   return std::nullopt;
 }
@@ -328,7 +328,8 @@ Verdict Questioner::forgets() {
   if (auto wrong = ask_clients(before))
     return wrong;
   std::this_thread::sleep_for(affinity() + 500ms);
-  if (auto wrong = ask_clients(after))
+  // Round robin would give each client in the same order what it had.
+  if (auto wrong = ask_clients(after, true))
     return wrong;
   return before == after ? Verdict("every client still has its endpoint") : std::nullopt;
 }

@@ -74,7 +74,7 @@ private:
   Verdict sticks();
   Verdict forgets();
   Verdict remembers();
-  Verdict ask_clients(std::vector<std::string> &reached);
+  Verdict ask_clients(std::vector<std::string> &reached, bool backwards = false);
   std::chrono::seconds affinity() const;
 
   Bench &bench_;

@@ -187,7 +187,7 @@ scenario somebody else's mark stays
   endpoints S L
   host marks X 0x10
   host lets-through cni0 0x10/0x4010
-  4.15 X->n1:NP                     {L} M
+  4.15 X->n1:NP                     {L} M | not ipvs: it finds a virtual service by all 32 bits
 
 scenario the source ports of masqueraded connections
   4.16 shuffled X->n1:NP            {L,R} M

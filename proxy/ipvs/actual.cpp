@@ -245,4 +245,44 @@ void plan_record(const Elements &actual, const Servers &servers, Batch &batch) {
                 {.key = number(mark), .data = number(static_cast<std::uint32_t>(found.protocol))});
 }
 
+Batch plan_farewell(const ActualTable &actual, const TableId &table) {
+  Batch batch(table);
+  for (const auto &[set, elements] : actual.elements)
+    if (set != kServers && !elements.empty())
+      batch.flush_set(set);
+  // The service range is another mode's now.
+  if (const auto rules = actual.rules.find(kUnmatchedChain);
+      rules != actual.rules.end() && !rules->second.empty())
+    batch.flush_chain(kUnmatchedChain);
+  return batch;
+}
+
+std::vector<kernel::ipvs::Op> plan_rest(const ActualServers &servers) {
+  std::vector<kernel::ipvs::Op> ops;
+  for (const auto &[mark, server] : servers.ours)
+    for (const auto &[endpoint, weight] : server.weights)
+      if (weight != 0)
+        ops.emplace_back(
+            kernel::ipvs::EditDestination{server.service.id, {.address = endpoint, .weight = 0}});
+  return ops;
+}
+
+std::vector<kernel::ipvs::Op> plan_end(const ActualServers &servers, const OpenConnections &open,
+                                       std::vector<Mark> &removed) {
+  std::vector<kernel::ipvs::Op> ops;
+  for (const auto &[mark, server] : servers.ours) {
+    std::size_t kept = 0;
+    for (const auto &[endpoint, weight] : server.weights)
+      if (open.count({server.protocol, endpoint}) != 0)
+        ++kept;
+      else
+        ops.emplace_back(kernel::ipvs::RemoveDestination{server.service.id, endpoint});
+    if (kept != 0)
+      continue;
+    ops.emplace_back(kernel::ipvs::RemoveService{server.service.id});
+    removed.push_back(mark);
+  }
+  return ops;
+}
+
 } // namespace sluice::proxy::ipvs

@@ -39,4 +39,14 @@ TablePlan plan_table(const ActualTable &actual, const kernel::nft::TableId &tabl
 /// The record of every virtual service that there is, and no other.
 void plan_record(const Elements &actual, const Servers &servers, kernel::nft::Batch &batch);
 
+// ---- another mode has taken over ---------------------------------------------------------------
+
+/// No new connection comes to IPVS any more; the later packets of open ones do. Empty if it is so.
+kernel::nft::Batch plan_farewell(const ActualTable &actual, const kernel::nft::TableId &table);
+/// Weight 0 for every endpoint that has another one.
+std::vector<kernel::ipvs::Op> plan_rest(const ActualServers &servers);
+/// Endpoints that no open connection leads to go, and services without endpoints: `removed`.
+std::vector<kernel::ipvs::Op> plan_end(const ActualServers &servers, const OpenConnections &open,
+                                       std::vector<Mark> &removed);
+
 } // namespace sluice::proxy::ipvs

@@ -83,10 +83,24 @@ public:
     for (const auto &[mark, server] : found.ours)
       ops.emplace_back(kernel::ipvs::RemoveService{server.service.id});
     SLUICE_TRY(clean_up(ops), "remove ipvs");
-    if (actual.exists)
-      SLUICE_TRY(nft_->commit(Batch(table_).destroy_table()), "remove ipvs");
     SLUICE_TRY(environment_->remove(), "remove ipvs");
+    if (actual.exists) // last: it is what tells that there is something of ours
+      SLUICE_TRY(nft_->commit(Batch(table_).destroy_table()), "remove ipvs");
     return {};
+  }
+
+  /// Asks the kernel alone, so that it goes on where an earlier run ended.
+  Result<bool> drain() override {
+    mirror_.reset();
+    SLUICE_ASSIGN(const auto actual, read_table(*nft_, family_, table_), "drain ipvs");
+    if (actual.adoptable()) {
+      SLUICE_TRY(nft_->commit(plan_farewell(actual, table_)), "drain ipvs");
+      SLUICE_ASSIGN(const bool over, drain_servers(actual), "drain ipvs");
+      if (!over)
+        return false;
+    }
+    SLUICE_TRY(remove(), "drain ipvs");
+    return true;
   }
 
   Result<Explanation> explain(const Flow &flow) override {
@@ -193,6 +207,20 @@ private:
     SLUICE_ASSIGN(const auto plan, mirror_->servers().reap(*ipvs_, clock_.now()), "drain");
     SLUICE_TRY(clean_up(plan.after), "drain");
     return forget(plan.removed);
+  }
+
+  /// Weight 0 for all; endpoints without open connections go. True: none is left.
+  Result<bool> drain_servers(const ActualTable &actual) {
+    SLUICE_ASSIGN(const auto found, read_servers(*ipvs_, family_, actual.of(kServers)), "drain");
+    SLUICE_TRY(clean_up(plan_rest(found)), "drain");
+    SLUICE_ASSIGN(const auto open, environment_->open_connections(), "drain");
+    std::vector<Mark> removed;
+    SLUICE_TRY(clean_up(plan_end(found, open, removed)), "drain");
+    Batch record(table_);
+    for (const auto mark : removed)
+      record.remove(kServers, number(mark));
+    SLUICE_TRY(nft_->commit(record), "drain");
+    return removed.size() == found.ours.size();
   }
 
   void rewrite_rules(const NodeInfo &node, Batch &change) const {

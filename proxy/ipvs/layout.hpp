@@ -9,7 +9,7 @@
 
 namespace sluice::proxy::ipvs {
 
-inline constexpr int kLayoutVersion = 1;
+inline constexpr int kLayoutVersion = 2;
 /// The comment of the table.
 std::string layout_mark();
 
@@ -64,6 +64,9 @@ std::pair<Mark, SocketAddress> pinned_of(Family family, const kernel::nft::Value
 
 /// Their rules, by chain; a chain without rules is there too.
 using Rules = std::map<std::string, std::vector<kernel::nft::Rule>>;
+
+/// New connections that no frontend took: the only rules that do something without elements.
+inline constexpr auto kUnmatchedChain = "unmatched";
 
 /// Those that depend on the node alone, base chains among them.
 std::vector<kernel::nft::Chain> constant_chains();

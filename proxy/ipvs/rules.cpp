@@ -17,6 +17,8 @@ using namespace kernel::nft;
 
 /// IPVS is at 98 and 99 in `input`, at -99 and -98 in `output`.
 constexpr int kBehindIpvs = 110;
+/// Before whoever else translates destinations.
+constexpr int kBeforeTranslation = kPriorityDstnat - 1;
 /// The source of a packet is rewritten at 100.
 constexpr int kBeforeMasquerade = kPrioritySrcnat - 1;
 
@@ -110,6 +112,7 @@ public:
     for (const auto &chain : constant_chains())
       rules_[chain.name];
     divert();
+    keep_destination();
     for (const auto source : kSources) {
       from(source);
       check(source);
@@ -139,18 +142,36 @@ private:
     add(chain, {go_to(target(otherwise))});
   }
 
-  /// Later packets come to IPVS by their connection's mark. Packets that IPVS sends pass `output`
-  /// too: without our mark from here on, so that nothing sends them back.
+  /// Later packets come to IPVS by their connection's mark. What the node sends itself is routed
+  /// again, by its mark: an endpoint may be on this node, and IPVS leaves such a packet its route.
   void divert() {
-    add("divert-prerouting",
-        {ct_mark_has(options_.ownCtBit), original_direction(),
-         set_mark_bits(options_.divertBit | options_.establishedBit), accept()},
-        "later packets of our connections");
+    for (const auto *chain : {"divert-prerouting", "divert-output"}) {
+      if (chain == std::string_view("divert-output"))
+        add(chain, {mark_has(options_.establishedBit), accept()}, "IPVS sends it");
+      add(chain,
+          {ct_mark_has(options_.ownCtBit), original_direction(),
+           set_mark_bits(options_.divertBit | options_.establishedBit), accept()},
+          "later packets of our connections");
+    }
     add("divert-prerouting", {ct_state(kCtNew), go_to("new-incoming")});
     by_source("new-incoming", from_chain, Source::outside);
-    undivert("divert-output");
     add("divert-output", {ct_state(kCtNew), go_to("new-outgoing")});
     by_source("new-outgoing", from_chain, Source::node);
+    sent();
+  }
+
+  /// Packets that IPVS sends pass `output` too, without our mark but for one bit while that chain
+  /// must not take them for the node's own: the chains beside it route nothing again.
+  void sent() {
+    const auto both = options_.divertBit | options_.establishedBit;
+    const Exprs only_established{Meta{MetaKey::mark, 0},
+                                 Bitwise{0, 0, field_u32(both), field_u32(0)},
+                                 Cmp{CmpOp::eq, 0, field_u32(options_.establishedBit)}};
+    add("sent-begin", {mark_has(both), clear_mark_bits(options_.divertBit), accept()});
+    add("sent-begin",
+        {mark_has(options_.divertBit),
+         {Immediate{0, field_u32(options_.establishedBit)}, MetaSet{MetaKey::mark, 0}}});
+    add("sent-end", {only_established, clear_mark_bits(options_.establishedBit)});
   }
 
   void undivert(const std::string &chain) {
@@ -159,6 +180,14 @@ private:
     add(chain, {mark_has(options_.divertBit),
                 {Immediate{0, field_u32(0)}, MetaSet{MetaKey::mark, 0}},
                 accept()});
+  }
+
+  /// What goes to IPVS has its destination as far as conntrack is concerned: nobody else (another
+  /// mode of ours that is coming or going, kube-proxy) translates it a second time.
+  void keep_destination() {
+    for (const auto *chain : {"nat-prerouting", "nat-output"})
+      add(chain, {mark_has(options_.divertBit),
+                  {registers_.destination(0), Nat{.family = family_, .address = Reg(0)}}});
   }
 
   void from(Source source) {
@@ -249,15 +278,15 @@ private:
     add("filter-output", {ct_state(kCtNew), go_to("new-output")});
     by_source("new-input", check_chain, Source::outside);
     add("new-forward", {jump("new-input")});
-    add("new-forward", {go_to("unmatched")});
+    add("new-forward", {go_to(kUnmatchedChain)});
     add("new-output", {jump("new-local")});
-    add("new-output", {go_to("unmatched")});
+    add("new-output", {go_to(kUnmatchedChain)});
     by_source("new-local", check_chain, Source::node);
-    add("unmatched",
+    add(kUnmatchedChain,
         {{registers_.destination(0), Lookup{.set = kClusterIps, .sreg = 0}}, reject()});
     for (const auto &cidr : node_.serviceCidrs)
       if (cidr.family() == family_)
-        add("unmatched", {destination_in(cidr), drop()});
+        add(kUnmatchedChain, {destination_in(cidr), drop()});
   }
 
   /// Behind IPVS, where the packet shows which endpoint it got.
@@ -307,7 +336,12 @@ std::vector<Chain> constant_chains() {
   };
   std::vector<Chain> chains = {
       {.name = "divert-prerouting", .base = filter(Hook::prerouting, kPriorityMangle)},
-      {.name = "divert-output", .base = filter(Hook::output, kPriorityMangle)},
+      {.name = "sent-begin", .base = filter(Hook::output, kPriorityMangle - 1)},
+      {.name = "divert-output", .base = BaseChain{ChainType::route, Hook::output, kPriorityMangle}},
+      {.name = "sent-end", .base = filter(Hook::output, kPriorityMangle + 1)},
+      {.name = "nat-prerouting",
+       .base = BaseChain{ChainType::nat, Hook::prerouting, kBeforeTranslation}},
+      {.name = "nat-output", .base = BaseChain{ChainType::nat, Hook::output, kBeforeTranslation}},
       {.name = "filter-input", .base = filter(Hook::input)},
       {.name = "filter-forward", .base = filter(Hook::forward)},
       {.name = "filter-output", .base = filter(Hook::output)},
@@ -318,7 +352,7 @@ std::vector<Chain> constant_chains() {
        .base = BaseChain{ChainType::nat, Hook::postrouting, kPrioritySrcnat}},
   };
   for (const auto *name : {"new-incoming", "new-outgoing", "diverted", "remember", "new-input",
-                           "new-forward", "new-output", "new-local", "unmatched"})
+                           "new-forward", "new-output", "new-local", kUnmatchedChain})
     chains.push_back({.name = name});
   for (const auto source : kSources)
     for (const auto &name :

@@ -37,6 +37,16 @@ std::string text_of(const Drift &drift) {
   return text;
 }
 
+/// What a packet of each class finds at each frontend, and what IPVS has beside.
+std::string behaviour(const World &world, const Table &table) {
+  std::string text;
+  for (const auto &[frontend, info] : table.frontends)
+    for (const auto source : kSources)
+      text += frontend.str() + ": " + world.destinations(world.mark_of(frontend, source)) + "\n";
+  return text + std::to_string(world.ipvs->services.size()) + " services, " +
+         std::to_string(world.elements(kServers).size()) + " recorded";
+}
+
 TEST(proxy_ipvs, a_frontend_leads_to_a_virtual_service_with_its_endpoints) {
   World world;
   const auto dataplane = world.started(web());
@@ -216,6 +226,94 @@ TEST(proxy_ipvs, virtual_services_of_others_stay_and_their_marks_are_not_used) {
   EXPECT_TRUE(dataplane->remove()) << "there is nothing left to remove";
 }
 
+/// TCP 10.96.0.1:80 with a connection to 10.244.0.3, UDP 10.96.0.10:53 with one to 10.244.0.4.
+Table busy(World &world) {
+  auto table = web();
+  table.frontends[frontend("10.96.0.10:53", Protocol::udp)] = cluster_ip(1);
+  *world.open = {{Protocol::tcp, at("10.244.0.3:80")}, {Protocol::udp, at("10.244.0.4:80")}};
+  return table;
+}
+
+TEST(proxy_ipvs, another_mode_takes_over_and_open_connections_keep_what_they_need) {
+  World world;
+  const auto table = busy(world);
+  (void)world.started(table);
+  const auto tcp = world.mark_of(kWeb);
+  const auto udp = world.mark_of(frontend("10.96.0.10:53", Protocol::udp));
+  const auto drained = [&] { // by a program that was just started
+    const auto done = world.dataplane()->drain();
+    EXPECT_TRUE(done) << done.error().what();
+    return done && *done;
+  };
+  EXPECT_FALSE(drained());
+  EXPECT_TRUE(world.elements(kFrontends).empty()) << "no new connections";
+  EXPECT_EQ(world.destinations(tcp), "10.244.0.3:80*0");
+  EXPECT_EQ(world.destinations(udp), "10.244.0.4:80*0") << "a flow of UDP goes on too";
+  const auto commits = world.ruleset->commits.size();
+  EXPECT_FALSE(drained());
+  EXPECT_EQ(world.ruleset->commits.size(), commits);
+  world.open->erase({Protocol::tcp, at("10.244.0.3:80")});
+  EXPECT_FALSE(drained());
+  EXPECT_EQ(world.destinations(tcp), "none");
+  EXPECT_TRUE(*world.prepared);
+  world.open->clear();
+  EXPECT_TRUE(drained());
+  EXPECT_TRUE(world.ruleset->tables.empty());
+  EXPECT_TRUE(world.ipvs->services.empty());
+  EXPECT_FALSE(*world.prepared);
+  EXPECT_TRUE(drained()) << "there is nothing left";
+}
+
+TEST(proxy_ipvs, a_mode_that_comes_back_while_it_drains_is_whole_again) {
+  World world, fresh;
+  const auto table = busy(world);
+  (void)world.started(table);
+  EXPECT_FALSE(*world.dataplane()->drain());
+  const auto again = world.started(table);
+  EXPECT_EQ(text_of(verified(*again, table)), "");
+  (void)fresh.started(table);
+  EXPECT_EQ(behaviour(world, table), behaviour(fresh, table));
+}
+
+TEST(proxy_ipvs, a_drain_that_dies_at_any_step_is_completed_by_the_next) {
+  for (std::size_t step = 0; step < 8; ++step)
+    for (const bool in_ipvs : {false, true}) {
+      SCOPED_TRACE(std::to_string(step) + (in_ipvs ? " ipvs" : " nft"));
+      World world;
+      (void)world.started(busy(world));
+      const auto dying = world.dataplane();
+      if (in_ipvs)
+        world.virtuals->fail_after(step);
+      else
+        world.nft->fail_after(step);
+      (void)dying->drain();
+      world.open->clear();
+      const auto done = world.dataplane()->drain();
+      ASSERT_TRUE(done) << done.error().what();
+      EXPECT_TRUE(*done);
+      EXPECT_TRUE(world.ruleset->tables.empty());
+      EXPECT_TRUE(world.ipvs->services.empty());
+    }
+}
+
+TEST(proxy_ipvs, open_connections_are_read_as_the_kernel_writes_them) {
+  const std::string text =
+      "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
+      "TCP 0AF40005 8000 0A600001 0050 0AF40003 1F90 ESTABLISHED     899\n"
+      "TCP 0AF40005 8001 0A600001 0050 0AF40004 1F90 TIME_WAIT       115\n"
+      "TCP 0AF40005 8002 0A600001 0050 0AF40005 1F90 FIN_WAIT        115\n"
+      "UDP 0AF40005 8003 0A600001 0035 0AF40003 0035 UDP             299\n"
+      "TCP fd00:0000:0000:0000:0000:0000:0000:0005 8000 fd00:0000:0000:0000:0000:0000:0000:0001 "
+      "0050 fd00:0000:0000:0000:0000:0000:0000:0003 1F90 ESTABLISHED     899\n"
+      "TCP 0AF40005 8004 0A600001 0050 nonsense\n";
+  EXPECT_EQ(open_connections_in(text, Family::ipv4),
+            (OpenConnections{{Protocol::tcp, at("10.244.0.3:8080")},
+                             {Protocol::tcp, at("10.244.0.5:8080")},
+                             {Protocol::udp, at("10.244.0.3:53")}}));
+  EXPECT_EQ(open_connections_in(text, Family::ipv6),
+            (OpenConnections{{Protocol::tcp, at("[fd00::3]:8080")}}));
+}
+
 TEST(proxy_ipvs, a_scheduler_that_the_kernel_does_not_have_is_an_error_that_says_so) {
   World world;
   world.options.scheduler = "best";
@@ -325,16 +423,6 @@ TEST(proxy_ipvs, damage_is_told_and_the_next_start_repairs_it) {
     EXPECT_EQ(text_of(verified(*dataplane, web())), "");
     EXPECT_EQ(world.destinations(world.mark_of(kWeb)), "10.244.0.3:80 10.244.0.4:80");
   }
-}
-
-/// What a packet of each class finds at each frontend, and what IPVS has beside.
-std::string behaviour(const World &world, const Table &table) {
-  std::string text;
-  for (const auto &[frontend, info] : table.frontends)
-    for (const auto source : kSources)
-      text += frontend.str() + ": " + world.destinations(world.mark_of(frontend, source)) + "\n";
-  return text + std::to_string(world.ipvs->services.size()) + " services, " +
-         std::to_string(world.elements(kServers).size()) + " recorded";
 }
 
 TEST(proxy_ipvs, a_run_that_dies_at_any_step_is_completed_by_the_next) {

@@ -48,7 +48,8 @@ inline Table empty_table(Family family) {
 
 class FakeEnvironment final : public Environment {
 public:
-  explicit FakeEnvironment(std::shared_ptr<bool> prepared) : prepared_(std::move(prepared)) {}
+  FakeEnvironment(std::shared_ptr<bool> prepared, std::shared_ptr<OpenConnections> open)
+      : prepared_(std::move(prepared)), open_(std::move(open)) {}
   Result<> prepare() override {
     *prepared_ = true;
     return {};
@@ -56,6 +57,7 @@ public:
   Result<std::vector<std::string>> differences() override {
     return *prepared_ ? std::vector<std::string>{} : std::vector<std::string>{"not prepared"};
   }
+  Result<OpenConnections> open_connections() override { return *open_; }
   Result<> remove() override {
     *prepared_ = false;
     return {};
@@ -63,6 +65,7 @@ public:
 
 private:
   std::shared_ptr<bool> prepared_; // of the "kernel" that outlives this program
+  std::shared_ptr<OpenConnections> open_;
 };
 
 struct World {
@@ -70,6 +73,7 @@ struct World {
       std::make_shared<kernel::nft::fake::Ruleset>();
   std::shared_ptr<kernel::ipvs::fake::State> ipvs = std::make_shared<kernel::ipvs::fake::State>();
   std::shared_ptr<bool> prepared = std::make_shared<bool>(false);
+  std::shared_ptr<OpenConnections> open = std::make_shared<OpenConnections>();
   FakeClock clock;
   Options options;
   Family family = Family::ipv4;
@@ -83,7 +87,7 @@ struct World {
     nft = fake_nft.get();
     virtuals = fake_ipvs.get();
     return make_dataplane(family, std::move(fake_nft), std::move(fake_ipvs),
-                          std::make_unique<FakeEnvironment>(prepared), clock, options);
+                          std::make_unique<FakeEnvironment>(prepared, open), clock, options);
   }
   std::unique_ptr<Dataplane> started(const Table &table) {
     auto made = dataplane();

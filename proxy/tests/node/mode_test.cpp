@@ -1,5 +1,6 @@
 // Changes from one mode to another in a running daemon, under load.
 
+#include "kernel/ipvs/ipvs.hpp"
 #include "kube/daemon/control_socket.hpp"
 #include "proxy/tests/node/proxy_fixture.hpp"
 
@@ -16,10 +17,14 @@ protected:
   }
   void change_to(const std::string &wanted) {
     mode(wanted);
+    expect(wanted, true);
+  }
+  /// It runs, and nothing is left of others: `alone`.
+  void expect(const std::string &wanted, bool alone) {
     EXPECT_TRUE(eventually([&] {
       const auto now = mode();
       return now.value("mode", "") == wanted && now.value("started", false) &&
-             now.value("retiring", nlohmann::json::array()).empty();
+             (!alone || now.value("retiring", nlohmann::json::array()).empty());
     })) << mode().dump()
         << log();
   }
@@ -30,9 +35,109 @@ protected:
     return all.find("SLUICE-") != std::string::npos;
   }
   bool nftables_has_ours() {
-    return nft({"list", "tables"}).find("sluice-proxy") != std::string::npos;
+    return (nft({"list", "tables"}) + "\n").find("sluice-proxy\n") != std::string::npos;
+  }
+  bool ipvs_has_ours() {
+    const auto services = run_inside(bed_->node(), {"cat", "/proc/net/ip_vs"});
+    return nft({"list", "tables"}).find("sluice-proxy-ipvs") != std::string::npos ||
+           (services && services->find("FWM") != std::string::npos) ||
+           run_inside(bed_->node(), {"ip", "rule"})->find("lookup 83") != std::string::npos;
   }
 };
+
+/// New connections one after the other, and when none of them was good for how long.
+class Load {
+public:
+  explicit Load(std::function<bool()> connect)
+      : thread_([this, connect = std::move(connect)] {
+          auto last = Clock::now();
+          while (!stop_) {
+            const bool ok = connect();
+            const auto now = Clock::now();
+            ok ? ++good_ : ++bad_;
+            auto longest = longest_.load();
+            longest_ = std::max<std::int64_t>(longest, (now - last).count());
+            last = ok ? now : last;
+          }
+        }) {}
+  ~Load() {
+    stop_ = true;
+    thread_.join();
+  }
+  unsigned good() const { return good_; }
+  unsigned bad() const { return bad_; }
+  std::chrono::milliseconds take_longest() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        Clock::duration(longest_.exchange(0)));
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> stop_{false};
+  std::atomic<unsigned> good_{0}, bad_{0};
+  std::atomic<std::int64_t> longest_{0};
+  std::thread thread_;
+};
+
+struct Kept {
+  std::string mode, answer;
+  TestClient client;
+};
+
+TEST_F(Modes, every_change_among_nftables_iptables_and_ipvs_under_load) {
+  if (const auto ipvs = kernel::ipvs::IpvsSocket::open(); !ipvs)
+    GTEST_SKIP() << ipvs.error().what();
+  start_proxy({"--proxy-mode=nftables", "--ipvs-udp-timeout=3s", "--ipvs-tcpfin-timeout=3s"});
+  Load load([this] { return ask(kTcp4).substr(0, 3) == "pod"; });
+  std::vector<Kept> kept;
+  const auto keep = [&](const std::string &in) {
+    for (const auto &[to, protocol] :
+         {std::pair{kTcp4, Protocol::tcp}, {kTcp6, Protocol::tcp}, {kUdp4, Protocol::udp}}) {
+      auto client = TestClient::connect(bed_->pod(1).netns, to, protocol, 5s);
+      ASSERT_TRUE(client) << client.error().what();
+      const auto answer = client->ask();
+      ASSERT_TRUE(answer) << answer.error().what();
+      kept.push_back({in, *answer, std::move(*client)});
+    }
+  };
+  const auto all_go_on = [&](const std::string &in) {
+    for (auto &one : kept) {
+      const auto answer = one.client.ask();
+      ASSERT_TRUE(answer) << "from " << one.mode << ", in " << in << ": " << answer.error().what();
+      EXPECT_EQ(*answer, one.answer) << "from " << one.mode << ", in " << in;
+    }
+  };
+  keep("nftables");
+  for (const std::string wanted :
+       {"iptables", "ipvs", "nftables", "ipvs", "iptables", "nftables"}) {
+    SCOPED_TRACE(wanted);
+    ASSERT_TRUE(eventually([&, before = load.good()] { return load.good() > before + 10; }));
+    const auto quiet = load.take_longest();
+    const auto bad = load.bad();
+    mode(wanted);
+    expect(wanted, false);
+    all_go_on(wanted);
+    ASSERT_TRUE(eventually([&, before = load.good()] { return load.good() > before + 10; }));
+    const auto longest = load.take_longest();
+    std::printf("to %s: %u new connections failed, at most %ld ms without a good one (%ld ms "
+                "before the change)\n",
+                wanted.c_str(), load.bad() - bad, static_cast<long>(longest.count()),
+                static_cast<long>(quiet.count()));
+    EXPECT_LT(longest, 1s + quiet);
+    const bool from_ipvs =
+        std::any_of(kept.begin(), kept.end(), [](const Kept &one) { return one.mode == "ipvs"; });
+    EXPECT_EQ(ipvs_has_ours(), wanted == "ipvs" || from_ipvs) << "open connections keep it";
+    kept.erase(std::remove_if(kept.begin(), kept.end(),
+                              [](const Kept &one) { return one.mode == "ipvs"; }),
+               kept.end());
+    expect(wanted, true);
+    EXPECT_EQ(iptables_has_ours(), wanted == "iptables");
+    EXPECT_EQ(nftables_has_ours(), wanted == "nftables");
+    EXPECT_EQ(ipvs_has_ours(), wanted == "ipvs");
+    all_go_on(wanted);
+    keep(wanted);
+  }
+}
 
 TEST_F(Modes, nftables_to_iptables_and_back_under_load_fails_no_connection_and_leaves_nothing) {
   start_proxy();
@@ -73,11 +178,22 @@ TEST_F(Modes, another_mode_after_a_restart_removes_what_the_first_left) {
   EXPECT_EQ(who_answers(kTcp6), (std::set<std::string>{"pod2", "pod3"}));
 }
 
+TEST_F(Modes, ipvs_on_a_kernel_without_it_is_refused_and_told_what_to_do) {
+  if (kernel::ipvs::IpvsSocket::open())
+    GTEST_SKIP() << "this kernel has IPVS";
+  start_proxy();
+  const auto said = mode("ipvs").value("error", "");
+  EXPECT_NE(said.find("this kernel has no IPVS"), std::string::npos) << said;
+  EXPECT_NE(said.find("modprobe ip_vs"), std::string::npos) << said;
+  EXPECT_NE(mode().value("mode", ""), "ipvs");
+}
+
 TEST_F(Modes, a_mode_that_this_host_cannot_have_is_refused_and_nothing_changes) {
   start_proxy();
+  const auto before = mode().value("mode", "");
   const auto answer = mode("carrier-pigeon");
   EXPECT_NE(answer.value("error", "").find("carrier-pigeon"), std::string::npos) << answer.dump();
-  EXPECT_EQ(mode().value("mode", ""), "nftables");
+  EXPECT_EQ(mode().value("mode", ""), before);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include "kube/daemon/control_socket.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -16,7 +17,7 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 bool eventually(const std::function<bool()> &condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline)
       return false;
@@ -104,6 +105,11 @@ kernel::SpawnOptions SluiceProxy::command(std::vector<std::string> more) {
                   "--service-cidrs=172.30.0.0/16,2001:db8:172::/112",
                   "--control-socket=" + socket(),
                   "--v=4"};
+  const bool says_mode = std::any_of(more.begin(), more.end(), [](const std::string &flag) {
+    return flag.rfind("--proxy-mode=", 0) == 0;
+  });
+  if (const char *mode = std::getenv("SLUICE_PROXY_MODE"); mode != nullptr && !says_mode)
+    more.push_back(std::string("--proxy-mode=") + mode);
   options.argv.insert(options.argv.end(), more.begin(), more.end());
   options.netns_fd = bed_->node().fd();
   options.parent_death_signal = SIGKILL;

@@ -12,7 +12,7 @@
 
 namespace sluice::proxy::test {
 
-/// Looks every 2 ms, for 10 s at most.
+/// Looks every 2 ms, for 30 s at most.
 bool eventually(const std::function<bool()> &condition);
 
 /// default/web: TCP 80 and UDP 53 on two cluster addresses.
@@ -27,6 +27,7 @@ protected:
 
   /// The pods that serve, by number.
   void endpoints(const std::vector<unsigned> &pods);
+  /// In mode SLUICE_PROXY_MODE, if that is set and `more` says none.
   kernel::SpawnOptions command(std::vector<std::string> more);
   /// Starts it and does not wait.
   void launch_proxy(std::vector<std::string> more = {});
