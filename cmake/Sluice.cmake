@@ -130,10 +130,11 @@ function(sluice_tests name)
   endif()
 endfunction()
 
-# sluice_vm_tests(cni_kernel "cni_vlans.*")
-# These cases of the program bin/tests/<name>_tests also run on the stock kernel (integration/vm).
+# sluice_vm_tests(proxy_node "Restart.*" [SLUICE_PROXY_MODE=ipvs])
+# These cases of the program bin/tests/<name>_tests also run on the stock kernel (integration/vm), with
+# that variable in their environment.
 function(sluice_vm_tests name filter)
-  set_property(GLOBAL APPEND_STRING PROPERTY SLUICE_VM_TESTS "${SLUICE_TEST_OUTPUT}/${name}_tests ${filter}\n")
+  set_property(GLOBAL APPEND_STRING PROPERTY SLUICE_VM_TESTS "${SLUICE_TEST_OUTPUT}/${name}_tests ${filter} ${ARGN}\n")
 endfunction()
 
 # sluice_fuzz(cni_config SOURCES fuzz/config_fuzz.cpp LINKS sluice_cni)
