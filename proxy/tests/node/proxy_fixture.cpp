@@ -16,10 +16,10 @@ namespace sluice::proxy::test {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-bool eventually(const std::function<bool()> &condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 30s;
+bool eventually(const std::function<bool()> &condition, std::chrono::seconds deadline) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline)
+    if (std::chrono::steady_clock::now() > end)
       return false;
     ::usleep(2000);
   }
@@ -127,7 +127,8 @@ void SluiceProxy::launch_proxy(std::vector<std::string> more) {
 
 void SluiceProxy::start_proxy(std::vector<std::string> more) {
   launch_proxy(std::move(more));
-  ASSERT_TRUE(eventually([this] { return in_step(); })) << log();
+  // The first rules of a virtual machine make its kernel load a dozen modules, slowly.
+  ASSERT_TRUE(eventually([this] { return in_step(); }, 90s)) << log();
 }
 
 bool SluiceProxy::in_step() {

@@ -12,8 +12,9 @@
 
 namespace sluice::proxy::test {
 
-/// Looks every 2 ms, for 30 s at most.
-bool eventually(const std::function<bool()> &condition);
+/// Looks every 2 ms until the deadline.
+bool eventually(const std::function<bool()> &condition,
+                std::chrono::seconds deadline = std::chrono::seconds(30));
 
 /// default/web: TCP 80 and UDP 53 on two cluster addresses.
 extern const SocketAddress kTcp4, kTcp6, kUdp4, kUdp6;

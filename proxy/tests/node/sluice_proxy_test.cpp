@@ -145,6 +145,10 @@ TEST_F(SluiceProxy, a_dry_run_prints_the_tables_and_writes_nothing) {
   ASSERT_TRUE(done) << done.error().what();
   EXPECT_TRUE(done->status.success()) << done->stderr_text;
   EXPECT_NE(done->stdout_text.find("172.30.0.10:80/TCP"), std::string::npos) << done->stdout_text;
+  const auto shown = nlohmann::json::parse(done->stdout_text, nullptr, false);
+  ASSERT_TRUE(shown.is_object()) << done->stdout_text;
+  EXPECT_EQ(shown["tables"].size(), 2U);
+  EXPECT_NE(shown["whatChanges"].dump().find("is refused at once"), std::string::npos);
   EXPECT_EQ(nft({"list", "tables"}), "");
 }
 

@@ -1,8 +1,10 @@
 // Taking over from a kube-proxy: its rules are in the kernel, and connections run over them.
 
+#include "kernel/ipvs/ipvs.hpp"
 #include "proxy/tests/node/proxy_fixture.hpp"
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace sluice::proxy::test {
 namespace {
@@ -52,6 +54,8 @@ add chain ip kube-proxy services
 add rule ip kube-proxy services ip daddr . meta l4proto . th dport vmap @service-ips
 add chain ip kube-proxy nat-prerouting { type nat hook prerouting priority dstnat; }
 add rule ip kube-proxy nat-prerouting jump services
+add chain ip kube-proxy nat-output { type nat hook output priority -100; }
+add rule ip kube-proxy nat-output jump services
 )";
 
 class TakeOver : public SluiceProxy {
@@ -62,35 +66,57 @@ protected:
     return out ? *out : "";
   }
 
-  /// With `load` of new connections and one that is kept, from before the start until `gone`.
+  /// Connections from pods and from the node that are kept open.
+  void open_long_lived() {
+    for (int i = 0; i < 20; ++i) {
+      const auto &from = i % 4 == 0 ? bed_->node() : bed_->pod(1).netns;
+      auto made = TestClient::connect(from, kTcp4, Protocol::tcp, 2s);
+      ASSERT_TRUE(made) << made.error().what();
+      long_lived_.push_back(std::move(*made));
+    }
+    EXPECT_EQ(broken_long_lived(), "");
+  }
+  /// What the first one that does not answer says.
+  std::string broken_long_lived() {
+    for (auto &connection : long_lived_)
+      if (const auto answer = connection.ask(); !answer)
+        return answer.error().what();
+    return "";
+  }
+
+  /// While new connections are made and others are long open, from before the start until `gone`.
   void take_over(const std::function<bool()> &gone) {
     EXPECT_EQ(ask(kTcp4).substr(0, 4), "pod2") << "kube-proxy's rules work";
-    auto kept = TestClient::connect(bed_->pod(1).netns, kTcp4, Protocol::tcp, 2s);
-    ASSERT_TRUE(kept);
+    open_long_lived();
     std::atomic<bool> stop{false};
     std::atomic<unsigned> good{0};
     std::string bad;
     std::thread load([&] {
-      while (!stop)
+      for (; !stop; ::usleep(2000)) // leaves the daemon a CPU where there are few
         if (const auto answer = ask(kTcp4); answer.substr(0, 3) == "pod")
           ++good;
         else
           bad = answer;
     });
     start_proxy();
-    EXPECT_TRUE(eventually(gone)) << log();
+    EXPECT_TRUE(eventually([&] {
+      EXPECT_EQ(broken_long_lived(), "");
+      return gone() || HasFailure();
+    })) << log();
     const auto then = good.load();
     EXPECT_TRUE(eventually([&] { return good > then + 100; }));
     stop = true;
     load.join();
     EXPECT_EQ(bad, "") << "after " << good << " good ones";
-    EXPECT_TRUE(kept->ask()) << "a connection from before goes on";
+    EXPECT_EQ(broken_long_lived(), "");
     EXPECT_EQ(who_answers(kTcp4), (std::set<std::string>{"pod2", "pod3"})) << "our rules alone";
   }
 
   bool has_chain(const std::string &save, const std::string &chain) {
     return inside({save}).find(":" + chain + " ") != std::string::npos;
   }
+
+  std::vector<TestClient> long_lived_;
 };
 
 class TakeOverIptables : public TakeOver, public ::testing::WithParamInterface<const char *> {};
@@ -140,13 +166,64 @@ TEST_F(TakeOver, cleanup_removes_ours_and_kube_proxys_and_nothing_else) {
 
 TEST_F(TakeOver, back_to_kube_proxy_fails_no_connection_either) {
   start_proxy();
-  auto kept = TestClient::connect(bed_->pod(1).netns, kTcp4, Protocol::tcp, 2s);
-  ASSERT_TRUE(kept);
+  open_long_lived();
   (void)proxy_->stop(5s);
   inside({"iptables-nft-restore", "--noflush"}, kIptables); // kube-proxy's first sync
   nft({"delete", "table", "ip", "sluice-proxy"});
   EXPECT_EQ(ask(kTcp4).substr(0, 4), "pod2");
-  EXPECT_TRUE(kept->ask());
+  EXPECT_EQ(broken_long_lived(), "");
+}
+
+/// kube-proxy in mode ipvs: the clusterIP is an address of kube-ipvs0, IPVS translates.
+class TakeOverIpvs : public TakeOver {
+protected:
+  void SetUp() override {
+    TakeOver::SetUp();
+    auto opened = bed_->node().run([] { return kernel::ipvs::IpvsSocket::open(); });
+    if (!opened)
+      GTEST_SKIP() << opened.error().what();
+    ipvs_.emplace(std::move(*opened));
+    inside({"sysctl", "-w", "net.ipv4.vs.conntrack=1"});
+    inside({"ip", "link", "add", "kube-ipvs0", "type", "dummy"});
+    inside({"ip", "address", "add", kTcp4.ip.str() + "/32", "dev", "kube-ipvs0"});
+    add_service(kTcp4);
+    inside({"iptables-nft-restore", "--noflush"}, R"(*nat
+:KUBE-POSTROUTING - [0:0]
+:KUBE-SERVICES - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+-A KUBE-POSTROUTING -s 172.30.0.10/32 -j MASQUERADE
+COMMIT
+)");
+  }
+  void add_service(const SocketAddress &at) {
+    const kernel::ipvs::ServiceId id = kernel::ipvs::AddressId{Protocol::tcp, at};
+    const auto done =
+        ipvs_->apply({kernel::ipvs::AddService{{id}},
+                      kernel::ipvs::AddDestination{id, {{bed_->pod(2).v4, Port{8080}}}}});
+    ASSERT_TRUE(done) << done.error().what();
+  }
+  std::size_t services() { return ipvs_->read_services().value().size(); }
+
+  std::optional<kernel::ipvs::IpvsSocket> ipvs_;
+};
+
+TEST_F(TakeOverIpvs, no_connection_fails_and_the_virtual_services_carry_theirs_to_their_end) {
+  take_over([&] { return !has_chain("iptables-nft-save", "KUBE-SERVICES"); });
+  EXPECT_EQ(services(), 1U);
+  EXPECT_TRUE(eventually([&] {
+    return log().find("they carry the connections that they have") != std::string::npos;
+  })) << log();
+}
+
+TEST_F(TakeOverIpvs, cleanup_removes_the_virtual_services_of_kube_proxy_alone) {
+  add_service({IpAddress::parse("198.51.100.9").value(), Port{80}}); // somebody else's
+  EXPECT_EQ(services(), 2U);
+  const auto done = kernel::run_program(command({"--cleanup"}), "", 20s);
+  ASSERT_TRUE(done) << done.error().what();
+  EXPECT_TRUE(done->status.success()) << done->stderr_text;
+  EXPECT_EQ(services(), 1U) << done->stderr_text;
+  EXPECT_EQ(inside({"ip", "-br", "link"}).find("kube-ipvs0"), std::string::npos);
 }
 
 TEST_F(TakeOver, mode_iptables_serves_clusterips_too) {
