@@ -51,6 +51,16 @@ json service_object(const std::vector<Cidr> &networks, std::uint16_t port) {
              {{{"name", "https"}, {"protocol", "TCP"}, {"port", 443}, {"targetPort", port}}}}}}};
 }
 
+json service_cidr_object(const std::vector<Cidr> &networks) {
+  json cidrs = json::array();
+  for (const auto &network : networks)
+    cidrs.push_back(network.str());
+  return {{"apiVersion", "networking.k8s.io/v1"},
+          {"kind", "ServiceCIDR"},
+          {"metadata", {{"name", "kubernetes"}}},
+          {"spec", {{"cidrs", std::move(cidrs)}}}};
+}
+
 std::string slice_name(Family family) {
   return family == Family::ipv4 ? "kubernetes" : "kubernetes-ipv6";
 }
@@ -112,6 +122,14 @@ Result<> ensure_kubernetes_service(Registry &registry, const std::vector<Cidr> &
   for (const auto family : {Family::ipv4, Family::ipv6})
     SLUICE_TRY(ensure_slice(registry, family, endpoints, port), "prepare the cluster");
   return {};
+}
+
+Result<> ensure_service_cidr(Registry &registry, const std::vector<Cidr> &service_networks) {
+  const json wanted = service_cidr_object(service_networks);
+  return ensure(registry, wanted, [&wanted](json &document) -> ApiResult<> {
+    document["spec"] = wanted["spec"];
+    return {};
+  });
 }
 
 } // namespace sluice::controlplane

@@ -14,6 +14,9 @@ Result<> ensure_namespaces(Registry &registry);
 Result<> ensure_kubernetes_service(Registry &registry, const std::vector<Cidr> &service_networks,
                                    const std::vector<IpAddress> &endpoints, std::uint16_t port);
 
+/// The ServiceCIDR "kubernetes" with these networks.
+Result<> ensure_service_cidr(Registry &registry, const std::vector<Cidr> &service_networks);
+
 /// The first address that a Service may have: 10.96.0.1 of 10.96.0.0/16.
 IpAddress first_service_address(const Cidr &network);
 

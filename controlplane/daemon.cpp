@@ -128,6 +128,7 @@ Result<> ensure_basics(Registry &registry, const Settings &settings,
   const auto port =
       settings.advertisePort != 0 ? settings.advertisePort : addresses.front().port.value;
   SLUICE_TRY(ensure_namespaces(registry), "prepare the cluster");
+  SLUICE_TRY(ensure_service_cidr(registry, settings.serviceCidrs), "prepare the cluster");
   return ensure_kubernetes_service(registry, settings.serviceCidrs,
                                    endpoints_of(settings, addresses), port);
 }

@@ -35,7 +35,7 @@ const Rule kReading[] = {
      {"services", "endpoints", "pods", "nodes", "namespaces", "configmaps", "serviceaccounts"},
      {"get", "list", "watch"}},
     {"discovery.k8s.io", {"endpointslices"}, {"get", "list", "watch"}},
-    {"networking.k8s.io", {"networkpolicies"}, {"get", "list", "watch"}},
+    {"networking.k8s.io", {"networkpolicies", "servicecidrs"}, {"get", "list", "watch"}},
     {"coordination.k8s.io", {"leases"}, {"get", "list", "watch"}},
     {"", {"events"}, {"get", "list", "watch", "create", "update", "patch"}},
     {"events.k8s.io", {"events"}, {"get", "list", "watch", "create", "update", "patch"}},
@@ -47,6 +47,14 @@ const Rule kNodeAnywhere[] = {
     {"", {"pods/eviction"}, {"create"}},
     {"", {"serviceaccounts/token"}, {"create"}},
     {"coordination.k8s.io", {"leases"}, {"create"}},
+};
+/// The rights of the ClusterRole system:node-proxier.
+const Rule kProxy[] = {
+    {"", {"services", "endpoints", "nodes"}, {"get", "list", "watch"}},
+    {"discovery.k8s.io", {"endpointslices"}, {"list", "watch"}},
+    {"networking.k8s.io", {"servicecidrs"}, {"list", "watch"}},
+    {"", {"events"}, {"create", "update", "patch"}},
+    {"events.k8s.io", {"events"}, {"create", "update", "patch"}},
 };
 /// Only for the object that bears the node's name.
 const Rule kNodeItself[] = {
@@ -107,6 +115,8 @@ bool allowed(const User &user, const Attributes &request) {
     return true;
   if (const auto node = node_of(user); !node.empty())
     return node_may(node, request);
+  if (user.name == "system:kube-proxy")
+    return any_grants(kProxy, request);
   return user.in_group("system:serviceaccounts") && any_grants(kReading, request);
 }
 

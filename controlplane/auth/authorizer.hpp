@@ -12,8 +12,10 @@ namespace sluice::controlplane {
 ///   - group system:nodes with the name system:node:<node>: read what agents need; write its own
 ///     Node and Lease; events; status and deletion of pods; tokens of service accounts. That a
 ///     pod is one of its own is checked where the pod is at hand (api/node_restriction.hpp);
+///   - user system:kube-proxy: what the ClusterRole system:node-proxier grants;
 ///   - group system:serviceaccounts: read services, endpointslices, endpoints, pods, nodes,
-///     namespaces, networkpolicies, configmaps, serviceaccounts, leases; write events.
+///     namespaces, networkpolicies, servicecidrs, configmaps, serviceaccounts, leases; write
+///     events.
 bool allowed(const User &user, const Attributes &request);
 
 /// The node name of a node's user, or "".

@@ -16,6 +16,7 @@ ResourceType network_policy_type();
 ResourceType node_type();
 ResourceType pod_type();
 ResourceType service_account_type();
+ResourceType service_cidr_type(); ///< read only
 ResourceType service_type();
 
 /// The rules of metadata that every kind has, then `own`: pairs of path and key; an empty key is a

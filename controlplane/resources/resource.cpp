@@ -20,6 +20,7 @@ const std::vector<ResourceType> &resource_types() {
       namespace_type(),       node_type(),         pod_type(),
       service_account_type(), service_type(),      lease_type(),
       endpoint_slice_type(),  events_event_type(), network_policy_type(),
+      service_cidr_type(),
   };
   return types;
 }

@@ -104,6 +104,9 @@ TEST_F(controlplane_daemon, a_new_cluster_has_its_namespaces_and_the_kubernetes_
       send("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes");
   EXPECT_EQ(slice.body["endpoints"][0]["addresses"][0], "192.0.2.1");
   EXPECT_EQ(slice.body["ports"][0]["port"], daemon->addresses()[0].port.value);
+  const auto range = send("GET", "/apis/networking.k8s.io/v1/servicecidrs/kubernetes");
+  EXPECT_EQ(range.body["spec"]["cidrs"], json({"10.96.0.0/16", "fd96::/108"})) << range.body;
+  EXPECT_EQ(send("DELETE", "/apis/networking.k8s.io/v1/servicecidrs/kubernetes").status, 405);
 }
 
 TEST_F(controlplane_daemon, objects_come_and_go_with_the_right_statuses) {

@@ -147,6 +147,7 @@ TEST(controlplane_authorizer, decides_by_user_verb_and_object) {
   const User node = with_groups("system:node:n1", {"system:nodes", "system:authenticated"});
   const User robot = with_groups("system:serviceaccount:default:robot",
                                  {"system:serviceaccounts", "system:authenticated"});
+  const User proxy = with_groups("system:kube-proxy", {"system:authenticated"});
   const User nobody = with_groups("system:anonymous", {"system:unauthenticated"});
   const auto on = [](const char *verb, const char *group, const char *resource,
                      const char *space = "", const char *name = "", const char *part = "") {
@@ -175,6 +176,14 @@ TEST(controlplane_authorizer, decides_by_user_verb_and_object) {
       {"a node reports on pods", node, on("patch", "", "pods", "default", "p", "status"), true},
       {"a node changes no pod", node, on("patch", "", "pods", "default", "p"), false},
       {"a node deletes no service", node, on("delete", "", "services", "default", "s"), false},
+      {"a node reads the service ranges", node, on("watch", "networking.k8s.io", "servicecidrs"),
+       true},
+      {"kube-proxy watches slices", proxy, on("watch", "discovery.k8s.io", "endpointslices"), true},
+      {"kube-proxy reads the service ranges", proxy,
+       on("list", "networking.k8s.io", "servicecidrs"), true},
+      {"kube-proxy reports events", proxy, on("create", "events.k8s.io", "events", "default"),
+       true},
+      {"kube-proxy reads no pods", proxy, on("list", "", "pods"), false},
       {"the name alone makes no node", with_groups("system:node:n1", {"system:authenticated"}),
        on("list", "", "services"), false},
   };
