@@ -1,5 +1,6 @@
 #include "integration/packets/net.hpp"
 
+#include "integration/packets/sockets.hpp"
 #include "kernel/sysctl.hpp"
 #include "proxy/cases/world.hpp"
 
@@ -57,11 +58,42 @@ Result<> write_all(const std::vector<std::pair<const char *, const char *>> &set
   return {};
 }
 
+/// Whether packets to `ip` stay in the namespace of the calling thread.
+Result<bool> is_own(const IpAddress &ip) {
+  const UniqueFd fd(::socket(domain_of(ip.family()), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  auto to = KernelAddress::of({ip, Port(9)});
+  return ::connect(fd.get(), to.get(), to.length) == 0 && local_of(fd.get()).ip == ip;
+}
+
+/// The kernel installs the route of a new IPv6 address by and by.
+Result<> await_own(const NetNs &ns, const IpAddress &ip) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
+    SLUICE_ASSIGN(const bool own, ns.run([&] { return is_own(ip); }), "wait for " + ip.str());
+    if (own)
+      return {};
+    if (std::chrono::steady_clock::now() > deadline)
+      return fail(Errc::timeout, "the kernel has no route for its own address " + ip.str());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 } // namespace
 
 Result<std::unique_ptr<Net>> Net::create() {
   std::unique_ptr<Net> net(new Net);
   SLUICE_TRY(net->build(), "build the network of the packet cases");
+  for (const auto &place : proxy::cases::places())
+    if (place.at == At::pod || place.at == At::veth || place.at == At::remote ||
+        place.at == At::outside)
+      SLUICE_TRY(await_own(net->host_of(place.name).ns, both(place.address)[1]), place.name);
+  for (const auto &ip : net->node_addresses_)
+    SLUICE_TRY(await_own(net->node(), ip), "n1");
+  for (const auto &[host, address] : {std::pair{"gateway", "192.168.0.1"},
+                                      {"remote", "192.168.0.3"},
+                                      {"q", "192.168.0.4"},
+                                      {"outside", "192.168.0.5"}})
+    SLUICE_TRY(await_own(net->hosts_.at(host).ns, both(address)[1]), host);
   return net;
 }
 
@@ -145,9 +177,8 @@ Result<> Net::build_node() {
   }),
              "sysctls");
   RtnlBatch batch;
-  batch.add(CreateBridge{.name = "eth1", .up = true}); // holds an address, carries nothing
   batch.add(CreateBridge{.name = "cni0", .up = true});
-  add_addresses(batch, "eth1", "192.168.1.2");
+  add_addresses(batch, "eth0", "192.168.1.2");
   add_addresses(batch, "cni0", kGateway);
   for (const auto *neighbour : {"192.168.0.1", "192.168.0.3", "192.168.0.4", "192.168.0.5"})
     add_routes(batch, "eth0", (std::string(neighbour) + "/32").c_str());
@@ -230,11 +261,15 @@ Result<> Net::hold(const std::vector<IpAddress> &addresses) {
       batch.add(DeleteAddress{.link = LinkRef("lo"), .address = {ip, ip.bits()}});
   for (const auto &ip : addresses)
     if (!holds(held_, ip))
-      batch.add(AddAddress{.link = LinkRef("lo"), .address = {ip, ip.bits()}});
+      batch.add( // a route to it by lo would refuse packets until the local one is there
+          AddAddress{.link = LinkRef("lo"), .address = {ip, ip.bits()}, .noprefixroute = true});
   held_ = addresses;
   if (batch.empty())
     return {};
-  return apply("n1", batch);
+  SLUICE_TRY(apply("n1", batch), "hold");
+  for (const auto &ip : held_)
+    SLUICE_TRY(await_own(node(), ip), "hold");
+  return {};
 }
 
 std::optional<IpAddress> Net::client(const std::string &place, int index, Family family) {

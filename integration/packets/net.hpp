@@ -3,7 +3,7 @@
 // namespace. Built over rtnetlink, without any program.
 //
 //   pods P P2 B L L2 L3 L4 --- cni0 +----+ eth0 --- lan (bridge) --- gateway  192.168.0.1
-//   pod V ------------------ veth12 | n1 | eth1                  --- remote   192.168.0.3 (n2's
+//   pod V ------------------ veth12 | n1 |                       --- remote   192.168.0.3 (n2's
 //   pods)
 //                                   +----+                       --- q        192.168.0.4 (pod Q)
 //                                                                --- outside  192.168.0.5 (X XB W)

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using proxy::cases::Line;
 
-constexpr unsigned kBenches = 24;
+constexpr unsigned kBenches = 16;
 constexpr int kQuestions = 10;
 /// That an answer comes later is a miss, never a failure: silence is what was expected.
 constexpr auto kSilence = 100ms;

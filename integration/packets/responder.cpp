@@ -216,6 +216,8 @@ void Responder::echo(Entry &entry) {
     const linger at_once{1, 0};
     if (got > 0 && buffer[0] == kPleaseReset)
       ::setsockopt(entry.fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    // A program that is about to be executed may still hold a copy, which would go on reporting.
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, entry.fd.get(), nullptr);
     entries_.erase(entry.fd.get());
     return;
   }
