@@ -24,8 +24,18 @@ Exprs lets_through(const std::string &link, const std::string &value_and_mask) {
 } // namespace
 
 Others::~Others() {
+  if (forwards_nothing_)
+    (void)set_forward_policy("ACCEPT");
   if (!rules_.empty())
     (void)commit(Batch(id()).destroy_table()); // the next scenario would say what is wrong
+}
+
+Result<> Others::set_forward_policy(const char *policy) {
+  SLUICE_ASSIGN(
+      auto tool,
+      kernel::iptables::open_tool({.family = family_, .flavour = flavour_, .netns_fd = node_.fd()}),
+      "open iptables");
+  return tool->restore(std::string("*filter\n:FORWARD ") + policy + " [0:0]\nCOMMIT\n");
 }
 
 Result<> Others::commit(Batch batch) {
@@ -35,6 +45,10 @@ Result<> Others::commit(Batch batch) {
 
 Result<> Others::add(const std::vector<std::string> &words, const proxy::cases::World &world) {
   const auto what = words.empty() ? std::string() : words[0];
+  if (what == "forwards" && words.size() == 2 && words[1] == "nothing") {
+    forwards_nothing_ = true;
+    return set_forward_policy("DROP");
+  }
   if (what == "drops" && words.size() == 2) {
     SLUICE_ASSIGN(const auto probe, world.probe(words[1]), "host drops");
     rules_.push_back({.chain = "forward",

@@ -1,6 +1,7 @@
 #pragma once
 // What somebody else's rules do on n1, beside the proxy's: the statements `host ...`.
 
+#include "kernel/iptables.hpp"
 #include "kernel/netns.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "proxy/cases/world.hpp"
@@ -9,19 +10,24 @@ namespace sluice::integration::packets {
 
 class Others {
 public:
-  Others(const kernel::NetNs &node, Family family) : node_(node), family_(family) {}
+  /// A policy of iptables is that of `flavour`.
+  Others(const kernel::NetNs &node, Family family, kernel::iptables::Flavour flavour)
+      : node_(node), family_(family), flavour_(flavour) {}
   ~Others();
   Others(const Others &) = delete;
   Others &operator=(const Others &) = delete;
-  /// "drops P->L:80", "marks X 0x10", "lets-through cni0 0x10/0x4010".
+  /// "drops P->L:80", "marks X 0x10", "lets-through cni0 0x10/0x4010", "forwards nothing".
   Result<> add(const std::vector<std::string> &words, const proxy::cases::World &world);
 
 private:
+  Result<> set_forward_policy(const char *policy);
   Result<> commit(kernel::nft::Batch batch);
   kernel::nft::TableId id() const { return {kernel::nft::table_family(family_), "somebody-else"}; }
 
   const kernel::NetNs &node_;
   Family family_;
+  kernel::iptables::Flavour flavour_;
+  bool forwards_nothing_ = false;
   std::vector<kernel::nft::Rule> rules_;
 };
 

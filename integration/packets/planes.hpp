@@ -1,6 +1,7 @@
 #pragma once
 // The data planes that the cases run against, by name.
 
+#include "kernel/iptables.hpp"
 #include "kernel/netns.hpp"
 #include "proxy/dataplane.hpp"
 
@@ -17,6 +18,11 @@ struct Plane {
   std::vector<std::string> names;
   /// Why this kernel cannot have it; nothing: it can.
   std::function<std::optional<std::string>()> missing = {};
+  /// Of the tables that others use beside it.
+  kernel::iptables::Flavour flavour() const {
+    using kernel::iptables::Flavour;
+    return name == "iptables-legacy" ? Flavour::legacy : Flavour::nft;
+  }
 };
 
 /// Those that this program has; `SLUICE_PLANES` (comma-separated names) chooses among them.

@@ -45,7 +45,8 @@ private:
 class Stage {
 public:
   /// `bench` outlives it. The world is as `fixture` makes it.
-  Stage(Bench &bench, Family as) : bench_(bench), world_(as), others_(bench.net().node(), as) {}
+  Stage(Bench &bench, Family as)
+      : bench_(bench), world_(as), others_(bench.net().node(), as, bench.plane().flavour()) {}
   /// Takes back what statements gave to n1.
   ~Stage();
   Stage(const Stage &) = delete;

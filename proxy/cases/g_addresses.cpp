@@ -196,7 +196,8 @@ scenario both families
   17.03 P6->C6                      {L6,R6} nm
 
 scenario a forwarding policy that drops
-  9.21 later accepting what is forwarded is the iptables data plane's (issue 5); nftables cannot
+  host forwards nothing
+  9.21 X->n1:NP, X->LB, Q->n1:NP   {L,R} M | only iptables: an accept in one nf_tables chain does not undo the drop in another
 
 scenario a host without IPv6
   17.08 later comes with the stock-kernel VM (issue 5)
