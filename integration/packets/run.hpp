@@ -22,7 +22,7 @@ public:
   /// Of the data plane. A data plane that is busy is asked again.
   Result<> start(const proxy::Table &table);
   Result<> apply(Family family, const proxy::TableDelta &delta);
-  Result<> remove(Family family) { return dataplanes_.at(family)->remove(); }
+  Result<> remove(Family family);
   /// Another data plane takes this one's place, which leaves nothing behind.
   Result<> replace(Plane plane);
   /// As after a restart of the daemon: what is in the kernel stays.

@@ -38,9 +38,13 @@ Result<> Bench::renew() {
   return {};
 }
 
+Result<> Bench::remove(Family family) {
+  return patiently([&] { return dataplanes_.at(family)->remove(); });
+}
+
 Result<> Bench::replace(Plane plane) {
   for (const auto family : kFamilies)
-    SLUICE_TRY(patiently([&] { return remove(family); }), plane_.name);
+    SLUICE_TRY(remove(family), plane_.name);
   plane_ = std::move(plane);
   return renew();
 }
