@@ -1,11 +1,13 @@
 // The data planes side by side, each on a node of its own: first sync, one endpoint change, and
 // connections a second through a clusterIP, with 1, 1000 and 10000 services of 10 endpoints.
-// Interleaved: every round asks each mode in turn. Needs root. usage: modes [services...]
+// IPVS is among them where the kernel has it. Interleaved: every round asks each mode in turn.
+// Needs root. usage: modes [services...]
 
 #include "bench/modes/connections.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "kernel/spawn.hpp"
 #include "proxy/iptables/dataplane.hpp"
+#include "proxy/ipvs/dataplane.hpp"
 #include "proxy/nftables/dataplane.hpp"
 
 #include <cstdio>
@@ -133,6 +135,17 @@ std::unique_ptr<Dataplane> open_nftables(const kernel::NetNs &ns) {
                                   std::make_unique<kernel::nft::NftSocket>(std::move(socket)));
 }
 
+std::unique_ptr<Dataplane> open_ipvs(const kernel::NetNs &ns) {
+  static const SteadyClock kClock;
+  const ipvs::Options options;
+  auto nft = must(ns.run([] { return kernel::nft::NftSocket::open(); }));
+  auto socket = must(ns.run([] { return kernel::ipvs::IpvsSocket::open(); }));
+  return ipvs::make_dataplane(
+      Family::ipv4, std::make_unique<kernel::nft::NftSocket>(std::move(nft)),
+      std::make_unique<kernel::ipvs::IpvsSocket>(std::move(socket)),
+      ipvs::make_environment(Family::ipv4, {options.divertBit, options.ownCtBit}), kClock, options);
+}
+
 Open open_iptables(Flavour flavour) {
   return [flavour](const kernel::NetNs &ns) {
     return iptables::make_dataplane(
@@ -151,7 +164,7 @@ public:
       return;
     dataplane_ = open(world_.node);
     const auto table = table_of(services);
-    first_ = cost_of([&] { must(dataplane_->start(table)); });
+    first_ = cost_of([&] { must(world_.node.run([&] { return dataplane_->start(table); })); });
   }
 
   const std::string &name() const { return name_; }
@@ -203,11 +216,13 @@ private:
 };
 
 void compare(std::uint32_t services) {
-  const std::vector<std::pair<std::string, Open>> modes{
+  std::vector<std::pair<std::string, Open>> modes{
       {"no rules, to the endpoint", {}},
       {"nftables", open_nftables},
       {"iptables-legacy", open_iptables(Flavour::legacy)},
       {"iptables-nft", open_iptables(Flavour::nft)}};
+  if (kernel::ipvs::IpvsSocket::open())
+    modes.emplace_back("ipvs", open_ipvs);
   std::vector<std::unique_ptr<Contender>> contenders;
   for (const auto &[name, open] : modes)
     contenders.push_back(std::make_unique<Contender>(name, open, services));
