@@ -64,9 +64,13 @@ Result<std::set<IpAddress>> local_addresses() {
 }
 
 /// The data planes of this host but for those of one layout.
-std::vector<Retirement::Retiree> other_layouts(const Layout &but) {
+/// `first` comes first.
+std::vector<Retirement::Retiree> other_layouts(const Layout &but, const Layout &first = {}) {
+  auto layouts = all_layouts();
+  std::stable_partition(layouts.begin(), layouts.end(),
+                        [&](const Layout &layout) { return layout == first; });
   std::vector<Retirement::Retiree> out;
-  for (const auto &layout : all_layouts())
+  for (const auto &layout : layouts)
     for (const auto family : families_of_host())
       if (layout != but)
         if (auto opened = open_leftover(layout, family)) // else the host cannot have any of it
@@ -124,9 +128,11 @@ void take_over(const std::stop_token &stop) {
 /// Everything that runs. Members go in reverse order: first those who write to the inbox.
 class Daemon {
 public:
+  /// `before`: what this process ran with until now, if it did.
   Daemon(const CommandLine &line, ProxyOptions options, std::string name,
-         kube::daemon::Metrics &metrics)
-      : line_(line), options_(std::move(options)), node_name_(std::move(name)), metrics_(metrics) {}
+         kube::daemon::Metrics &metrics, Layout before)
+      : line_(line), options_(std::move(options)), node_name_(std::move(name)),
+        before_(std::move(before)), metrics_(metrics) {}
 
   Result<> start() {
     SLUICE_ASSIGN(layout_, layout_of_mode(options_.mode), "start");
@@ -170,6 +176,7 @@ public:
   }
 
   const ProxyOptions &options() const noexcept { return options_; }
+  const Layout &layout() const noexcept { return layout_; }
   /// After `run`: what to run with next, if it ended because of a new configuration.
   const std::optional<ProxyOptions> &next() const noexcept { return next_; }
 
@@ -266,7 +273,7 @@ private:
 
   void retire_other_modes() {
     retirement_ = std::make_unique<Retirement>(
-        other_layouts(layout_),
+        other_layouts(layout_, before_), // while both stand, new connections may meet the old one
         Retirement::Options{
             .drainTimeout = options_.own.drainTimeout,
             .gone =
@@ -504,7 +511,7 @@ private:
   ProxyOptions options_;
   std::optional<ProxyOptions> next_;
   std::string node_name_;
-  Layout layout_;
+  Layout before_, layout_;
   SharedState shared_;
   SteadyClock clock_;
   Inbox inbox_;
@@ -540,10 +547,11 @@ Result<> serve(const CommandLine &line, ProxyOptions options) {
   kube::daemon::Metrics metrics;
   count_reload(metrics);
   std::optional<ProxyOptions> before;
+  Layout last;
   for (;;) {
     SLUICE_ASSIGN(auto name, node_name(options), "find our Node's name");
     settle_process(options);
-    Daemon daemon(line, options, name, metrics);
+    Daemon daemon(line, options, name, metrics, last);
     if (auto started = daemon.start(); !started) {
       if (!before)
         return fail(std::move(started.error()));
@@ -556,6 +564,7 @@ Result<> serve(const CommandLine &line, ProxyOptions options) {
     if (!daemon.next())
       break;
     before = daemon.options();
+    last = daemon.layout();
     options = *daemon.next();
   }
   log_info("sluice-proxy ends; the rules stay in the kernel");

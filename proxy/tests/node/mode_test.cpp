@@ -92,7 +92,7 @@ struct Kept {
 TEST_F(Modes, every_change_among_nftables_iptables_and_ipvs_under_load) {
   if (const auto ipvs = kernel::ipvs::IpvsSocket::open(); !ipvs)
     GTEST_SKIP() << ipvs.error().what();
-  start_proxy({"--proxy-mode=nftables", "--ipvs-udp-timeout=3s", "--ipvs-tcpfin-timeout=3s"});
+  start_proxy({"--proxy-mode=nftables", "--ipvs-udp-timeout=30s", "--ipvs-tcpfin-timeout=3s"});
   Load load([this] { return ask(kTcp4).substr(0, 3) == "pod"; });
   std::vector<Kept> kept;
   const auto keep = [&](const std::string &in) {
