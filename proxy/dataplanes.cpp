@@ -37,9 +37,11 @@ Result<OpenedDataplane> open_nftables(Family family, const SharedState &shared) 
 Result<OpenedDataplane> open_iptables(Flavour flavour, Family family) {
   SLUICE_ASSIGN(auto tool, kernel::iptables::open_tool({.family = family, .flavour = flavour}),
                 "open iptables");
-  return OpenedDataplane{
-      iptables::make_dataplane(family, std::move(tool), iptables::options_for(flavour)),
-      std::nullopt};
+  auto options = iptables::options_for(flavour);
+  if (family == Family::ipv4)
+    options.routeLocalnet = iptables::route_localnet();
+  return OpenedDataplane{iptables::make_dataplane(family, std::move(tool), std::move(options)),
+                         std::nullopt};
 }
 
 /// Rounded up: 0 would keep what the kernel has.

@@ -57,6 +57,7 @@ Result<> set_node(const KubeProxyConfiguration &config, ProxyOptions &options) {
   SLUICE_ASSIGN(node.clusterCidrs, parse_cidr_list(config.clusterCIDR), "clusterCIDR");
   SLUICE_ASSIGN(node.nodePortAddresses, cidrs(config.nodePortAddresses, "nodePortAddresses"),
                 "options");
+  node.localhostNodePorts = options.mode == "iptables" && config.iptables.localhostNodePorts;
   SLUICE_ASSIGN(const auto address, IpAddress::parse(config.bindAddress), "bindAddress");
   if (!address.is_unspecified())
     node.bindAddress = address;

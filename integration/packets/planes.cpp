@@ -27,7 +27,14 @@ template <Flavour flavour> Made iptables(Family family, const NetNs &node) {
       auto tool,
       kernel::iptables::open_tool({.family = family, .flavour = flavour, .netns_fd = node.fd()}),
       "open iptables");
-  return proxy::iptables::make_dataplane(family, std::move(tool));
+  proxy::iptables::Options options;
+  if (family == Family::ipv4)
+    options.routeLocalnet = {[&node] { return node.run(proxy::iptables::route_localnet().get); },
+                             [&node](bool on) {
+                               return node.run(
+                                   [on] { return proxy::iptables::route_localnet().set(on); });
+                             }};
+  return proxy::iptables::make_dataplane(family, std::move(tool), std::move(options));
 }
 
 /// The daemon lives in its node's namespace, this program does not.

@@ -77,7 +77,7 @@ Result<> Stage::begin() {
 Result<> Stage::obey(const proxy::cases::Line &line) {
   SLUICE_TRY(world_.change(line), line.text);
   if (line.verb == "host")
-    return others_.add(line.words, world_);
+    return patiently([&] { return others_.add(line.words, world_); });
   if (line.verb == "node")
     return bench_.net().hold(world_.held());
   if (line.verb == "plane") {

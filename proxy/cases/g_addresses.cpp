@@ -127,11 +127,30 @@ scenario primary beside networks
   9.08 elsewhere proxy/tests/options_test.cpp what_makes_no_sense_is_refused_with_a_reason
 
 scenario loopback
-  # kube-proxy's nftables and IPVS modes leave it alone, and so does every mode here unless
-  # localhostNodePorts is on in iptables mode
-  9.12 LO->LO:NP                    none
-  9.09,9.10,9.11 later iptables.localhostNodePorts comes with the iptables data plane (issue 5)
-  9.13 later no mode sets route_localnet, so the kernel drops such frames; iptables may (issue 5)
+  # localhostNodePorts is off: kube-proxy's nftables and IPVS modes leave loopback alone, and so
+  # does every mode here
+  9.10,9.12 LO->LO:NP               none
+  9.10 elsewhere proxy/iptables/tests/dataplane_kernel_test.cpp loopback_is_guarded_as_long_as_it_is_open
+  9.13 elsewhere proxy/iptables/tests/dataplane_kernel_test.cpp loopback_is_guarded_as_long_as_it_is_open
+
+scenario loopback as it is asked for
+  only-ipv4: IPv6 has no route_localnet
+  node localhostNodePorts=true
+  9.09 LO->LO:NP                    {L,R} M | only iptables, model: in other modes the option has no effect, as in kube-proxy
+  9.09 X->n1:NP                     {L,R} M
+  set S externalTrafficPolicy=Local
+  9.09 LO->LO:NP                    {L,R} M | only iptables, model: in other modes the option has no effect, as in kube-proxy
+  endpoints S
+  9.09 LO->LO:NP                    REJECT | only iptables, model: in other modes the option has no effect, as in kube-proxy
+  set S externalTrafficPolicy=Cluster
+  endpoints S L R
+  node nodePortAddresses=192.168.0.0/24
+  9.11 LO->LO:NP                    none
+  9.11 X->n1:NP                     {L,R} M
+  node nodePortAddresses=192.168.0.0/24,127.0.0.0/8
+  9.11 LO->LO:NP                    {L,R} M | only iptables, model: in other modes the option has no effect, as in kube-proxy
+  node nodePortAddresses=192.168.0.0/24,127.0.0.0/8 localhostNodePorts=false
+  9.11 LO->LO:NP                    none
 
 scenario an address that somebody put on the node
   node holds=HVIP

@@ -189,6 +189,8 @@ Result<> set_plain_node_field(kube::Node &node, NodeOptions &options, const std:
     return set_detector(options, value, cidrs);
   else if (key == "nodePortAddresses")
     options.nodePortAddresses = value == "primary" ? std::vector<Cidr>() : cidrs(value);
+  else if (key == "localhostNodePorts")
+    options.localhostNodePorts = value == "true";
   else if (key == "serviceCIDRs")
     options.serviceCidrs = cidrs(value);
   else if (key == "masqueradeAll")

@@ -1,5 +1,6 @@
 #include "proxy/iptables/dataplane.hpp"
 
+#include "kernel/sysctl.hpp"
 #include "proxy/iptables/kernel_state.hpp"
 #include "proxy/model/tracer.hpp"
 
@@ -9,7 +10,7 @@ namespace {
 class IptablesDataplane final : public Dataplane {
 public:
   IptablesDataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options)
-      : tool_(std::move(tool)), options_(options), ruleset_(family, options) {}
+      : tool_(std::move(tool)), options_(options), ruleset_(family, std::move(options)) {}
 
   Result<> start(const Table &table) override {
     started_ = false;
@@ -18,18 +19,28 @@ public:
     kernel_ = KernelState(std::move(saved));
     ruleset_.reset(table);
     const auto all = ruleset_.all();
+    if (!table.node.localhostNodePorts)
+      SLUICE_TRY(close_localnet(), "start");
     for (const auto &text : kernel_.texts_for_all(all, options_.chainsPerCommit))
       SLUICE_TRY(write(text), "start");
     kernel_ = KernelState();
     kernel_.written(all);
+    if (table.node.localhostNodePorts && options_.routeLocalnet)
+      SLUICE_TRY(options_.routeLocalnet->set(true), "start");
     started_ = true;
+    restarting_ = false;
     return {};
   }
 
   Result<> apply(const TableDelta &delta) override {
-    if (!started_)
+    if (!started_ && !restarting_)
       return fail(Errc::invalid_input, "apply: start the data plane first");
+    const bool was_open = ruleset_.table().node.localhostNodePorts;
     merge(ruleset_.change(delta), unwritten_);
+    // The guard's jump is not among the chains.
+    restarting_ = restarting_ || ruleset_.table().node.localhostNodePorts != was_open;
+    if (restarting_)
+      return start(Table(ruleset_.table()));
     if (auto done = write(kernel_.text_for(unwritten_)); !done) {
       started_ = done.error().code() == Errc::busy; // else the kernel's state is unknown
       return fail(std::move(done.error()).in("apply"));
@@ -43,13 +54,21 @@ public:
     SLUICE_ASSIGN(auto saved, read_back(), "verify");
     Ruleset wanted(table.family, options_);
     wanted.reset(table);
-    return Drift{KernelState(std::move(saved)).differences(wanted.all())};
+    Drift drift{KernelState(std::move(saved)).differences(wanted.all())};
+    if (table.node.localhostNodePorts && options_.routeLocalnet) {
+      SLUICE_ASSIGN(const bool open, options_.routeLocalnet->get(), "verify");
+      if (!open)
+        drift.differences.push_back("net.ipv4.conf.all.route_localnet is 0");
+    }
+    return drift;
   }
 
   Result<> remove() override {
     started_ = false;
     SLUICE_ASSIGN(auto saved, read_back(), "remove");
-    SLUICE_TRY(write(KernelState(std::move(saved)).text_to_remove()), "remove");
+    kernel_ = KernelState(std::move(saved));
+    SLUICE_TRY(close_localnet(), "remove");
+    SLUICE_TRY(write(kernel_.text_to_remove()), "remove");
     return {};
   }
 
@@ -80,6 +99,13 @@ private:
     return read_saved(text);
   }
 
+  /// Before the guard goes.
+  Result<> close_localnet() {
+    if (!kernel_.guarded() || !options_.routeLocalnet)
+      return {};
+    return options_.routeLocalnet->set(false);
+  }
+
   Result<> write(const std::string &text) {
     if (text.empty())
       return {};
@@ -92,13 +118,23 @@ private:
   KernelState kernel_;
   ChainSet unwritten_; ///< what could not be written for the lock
   bool started_ = false;
+  bool restarting_ = false; ///< `apply` has to start, and was kept from it by the lock
 };
 
 } // namespace
 
+RouteLocalnet route_localnet() {
+  constexpr auto kName = "net/ipv4/conf/all/route_localnet";
+  return {.get = []() -> Result<bool> {
+            SLUICE_ASSIGN(const auto text, kernel::Sysctl().read(kName), "nodePorts on localhost");
+            return text == "1";
+          },
+          .set = [](bool on) { return kernel::Sysctl().write(kName, on ? "1" : "0"); }};
+}
+
 std::unique_ptr<Dataplane>
 make_dataplane(Family family, std::unique_ptr<kernel::iptables::Tool> tool, Options options) {
-  return std::make_unique<IptablesDataplane>(family, std::move(tool), options);
+  return std::make_unique<IptablesDataplane>(family, std::move(tool), std::move(options));
 }
 
 } // namespace sluice::proxy::iptables

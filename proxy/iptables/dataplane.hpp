@@ -7,6 +7,14 @@
 
 namespace sluice::proxy::iptables {
 
+/// net.ipv4.conf.all.route_localnet: whether packets of 127.0.0.0/8 may leave and enter the node.
+struct RouteLocalnet {
+  std::function<Result<bool>()> get;
+  std::function<Result<>(bool)> set;
+};
+/// The kernel's, in the network namespace of the thread that calls.
+RouteLocalnet route_localnet();
+
 struct Options {
   /// Marks the connections that we translate: only those are masqueraded on a hairpin, accepted
   /// when forwarding, and ever cleaned up. No other bit is touched.
@@ -15,11 +23,15 @@ struct Options {
   /// 0: all in one. The nft flavour's time grows with the square of this, the legacy flavour's with
   /// the number of commits.
   std::size_t chainsPerCommit = 0;
+  /// Where it is needed and the guard against strangers stands, it is set; it is taken back before
+  /// the guard goes. Nothing: left alone.
+  std::optional<RouteLocalnet> routeLocalnet;
 };
 
 /// What suits a flavour.
 inline Options options_for(kernel::iptables::Flavour flavour) {
-  return {.chainsPerCommit = flavour == kernel::iptables::Flavour::nft ? 1000U : 0U};
+  return {.chainsPerCommit = flavour == kernel::iptables::Flavour::nft ? 1000U : 0U,
+          .routeLocalnet = {}};
 }
 
 /// `tool` is of the table's family and of the network namespace whose packets are meant. `start`

@@ -166,6 +166,8 @@ bool grows(const SavedTable &saved, const Chains &chains) {
   return false;
 }
 
+bool is_guarded(const ChainSet &all) { return all.filter.count(kGuard) != 0; }
+
 } // namespace
 
 Result<Saved> read_saved(std::string_view text) {
@@ -210,7 +212,7 @@ std::vector<std::string> KernelState::texts_for_all(const ChainSet &all,
       if (is_of_a_service(name) && then.chains.count(name) == 0)
         then.chains[name] = digest(*rules);
   }
-  texts.push_back(whole_table("filter", saved_.filter, all.filter, filter_jumps()) +
+  texts.push_back(whole_table("filter", saved_.filter, all.filter, filter_jumps(is_guarded(all))) +
                   whole_table("nat", then, all.nat, nat_jumps()));
   return texts;
 }
@@ -222,7 +224,7 @@ std::string KernelState::text_to_remove() const {
 std::vector<std::string> KernelState::differences(const ChainSet &all) const {
   std::vector<std::string> out;
   compare("nat", saved_.nat, all.nat, nat_jumps(), out);
-  compare("filter", saved_.filter, all.filter, filter_jumps(), out);
+  compare("filter", saved_.filter, all.filter, filter_jumps(is_guarded(all)), out);
   return out;
 }
 

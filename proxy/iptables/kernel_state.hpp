@@ -36,6 +36,8 @@ public:
   /// In people's words.
   std::vector<std::string> differences(const ChainSet &all) const;
 
+  bool guarded() const { return saved_.filter.chains.count(kGuard) != 0; }
+
   /// Those are in the kernel now.
   void written(const ChainSet &chains);
 

@@ -8,6 +8,7 @@ namespace sluice::proxy::iptables {
 namespace {
 
 constexpr auto kServices = "SLUICE-SERVICES";       ///< nat: a new connection, from anywhere
+constexpr auto kOutput = "SLUICE-OUTPUT";           ///< nat: the same, from the node itself
 constexpr auto kPostrouting = "SLUICE-POSTROUTING"; ///< nat: who is masqueraded
 constexpr auto kAddresses = "SLUICE-A";             ///< nat: by service address
 constexpr auto kNodePorts = "SLUICE-N";             ///< nat: by nodePort
@@ -53,19 +54,28 @@ bool may_stay_untranslated(const FrontendInfo &info) {
 std::vector<Jump> nat_jumps() {
   const auto services = words({why("sluice: service addresses"), go(kServices)});
   return {{"PREROUTING", services},
-          {"OUTPUT", services},
+          {"OUTPUT", words({why("sluice: service addresses"), go(kOutput)})},
           {"POSTROUTING", words({why("sluice: masquerade"), go(kPostrouting)})}};
 }
 
-std::vector<Jump> filter_jumps() {
+std::vector<Jump> filter_jumps(bool guarded) {
   const auto refuse = why("sluice: services without endpoints");
-  return {{"INPUT", words({kNewAndUntranslated, refuse, go(kInput)})},
-          {"FORWARD", words({why("sluice: forwarded to services"), go(kForward)})},
-          {"OUTPUT", words({kNewAndUntranslated, refuse, go(kUntranslated)})}};
+  std::vector<Jump> jumps;
+  if (guarded)
+    jumps.push_back({"INPUT", words({"-d 127.0.0.0/8 ! -i lo -m conntrack ! --ctstate "
+                                     "RELATED,ESTABLISHED,DNAT",
+                                     why("sluice: loopback is not for strangers"), go(kGuard)})});
+  const std::vector<Jump> always{
+      {"INPUT", words({kNewAndUntranslated, refuse, go(kInput)})},
+      {"FORWARD", words({why("sluice: forwarded to services"), go(kForward)})},
+      {"OUTPUT", words({kNewAndUntranslated, refuse, go(kUntranslated)})}};
+  jumps.insert(jumps.end(), always.begin(), always.end());
+  return jumps;
 }
 
 Ruleset::Ruleset(Family family, Options options)
-    : family_(family), options_(options), addresses_(family, DispatchTree::By::address, kAddresses),
+    : family_(family), options_(std::move(options)),
+      addresses_(family, DispatchTree::By::address, kAddresses),
       node_ports_(family, DispatchTree::By::port, kNodePorts),
       hairpins_(family, DispatchTree::By::address, kHairpins),
       refused_(family, DispatchTree::By::address, kRefused),
@@ -256,10 +266,17 @@ void Ruleset::constant_chains(ChainSet &out) const {
     services.push_back(words({phrase, go(kNodePorts)}));
     input.push_back(words({phrase, go(kRefusedNodePorts)}));
   }
+  Rules output{go(kServices)};
+  if (table_.node.localhostNodePorts) {
+    output.insert(output.begin(), words({"-d 127.0.0.0/8", go(kNodePorts)}));
+    input.push_back(words({"-d 127.0.0.0/8 -i lo", go(kRefusedNodePorts)}));
+    out.filter[kGuard] = Rules{"-j DROP"};
+  }
   for (const auto &cidr : table_.node.serviceCidrs)
     if (cidr.family() == family_ && cidr.prefix_length() > 0)
       untranslated.push_back(words({"-d", cidr.str(), "-j DROP"}));
   out.nat[kServices] = std::move(services);
+  out.nat[kOutput] = std::move(output);
   out.nat[kPostrouting] = Rules{words({ours, go(kHairpins)}), words({mark_lacks(bit), "-j RETURN"}),
                                 clear_set_mark(bit), kMasquerade};
   out.filter[kInput] = std::move(input);

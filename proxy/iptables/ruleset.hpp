@@ -24,7 +24,10 @@ struct Jump {
   friend auto operator<=>(const Jump &, const Jump &) = default;
 };
 std::vector<Jump> nat_jumps();
-std::vector<Jump> filter_jumps();
+/// `guarded`: 127.0.0.0/8 is closed to strangers.
+std::vector<Jump> filter_jumps(bool guarded);
+/// Present in `filter` as long as it is guarded.
+inline constexpr auto kGuard = "SLUICE-LOCALNET";
 
 /// Not thread-safe.
 class Ruleset {

@@ -48,6 +48,11 @@ bool any_address(const std::vector<Cidr> &all, const std::vector<Cidr> &ours) {
                      [](const Cidr &cidr) { return cidr.prefix_length() == 0; });
 }
 
+bool has_loopback(const std::vector<Cidr> &cidrs) {
+  return std::any_of(cidrs.begin(), cidrs.end(),
+                     [](const Cidr &cidr) { return cidr.address().is_loopback(); });
+}
+
 void set_node_ports(NodeInfo &info, const NodeOptions &options, Family family,
                     const std::optional<std::set<IpAddress>> &local) {
   const auto ours = of_family(options.nodePortAddresses, family);
@@ -58,6 +63,8 @@ void set_node_ports(NodeInfo &info, const NodeOptions &options, Family family,
     return;
   }
   info.anyNodePortAddress = any_address(options.nodePortAddresses, ours);
+  info.localhostNodePorts = options.localhostNodePorts && family == Family::ipv4 &&
+                            (info.anyNodePortAddress || has_loopback(ours));
   if (info.anyNodePortAddress)
     return;
   const auto candidates =

@@ -23,6 +23,9 @@ struct NodeOptions {
   std::uint8_t masqueradeBit = 14;
   /// Where nodePorts answer; empty: the node's primary address.
   std::vector<Cidr> nodePortAddresses;
+  /// Whether loopback counts, if nodePortAddresses have it (KubeProxyConfiguration
+  /// iptables.localhostNodePorts). IPv4 alone: IPv6 has no route_localnet.
+  bool localhostNodePorts = false;
   std::vector<Cidr> serviceCidrs;
   std::optional<IpAddress> bindAddress; ///< replaces the Node's address of its family
 };

@@ -84,6 +84,7 @@ struct NodeInfo {
   /// Addresses that accept nodePorts; empty with `anyNodePortAddress` false: none.
   std::vector<IpAddress> nodePortAddresses;
   bool anyNodePortAddress = false; ///< every local address but loopback
+  bool localhostNodePorts = false; ///< 127.0.0.0/8 too, for processes of the node
   std::vector<Cidr> serviceCidrs;  ///< for dropping what matches no service port
   std::vector<IpAddress> nodeAddresses;
   friend bool operator==(const NodeInfo &, const NodeInfo &) = default;

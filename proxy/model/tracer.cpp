@@ -26,9 +26,10 @@ bool is_pod(const LocalDetector &detector, const Flow &flow) {
   return false;
 }
 
-bool accepts_node_ports(const NodeInfo &node, const IpAddress &ip) {
+bool accepts_node_ports(const NodeInfo &node, const Flow &flow) {
+  const auto &ip = flow.destination;
   if (ip.is_loopback())
-    return false;
+    return node.localhostNodePorts && flow.inInterface.empty();
   return holds(node.nodePortAddresses, ip) ||
          (node.anyNodePortAddress && holds(node.nodeAddresses, ip));
 }
@@ -36,7 +37,7 @@ bool accepts_node_ports(const NodeInfo &node, const IpAddress &ip) {
 /// A service address wins over a nodePort.
 const std::pair<const Frontend, FrontendInfo> *find(const Table &table, const Flow &flow) {
   auto found = table.frontends.find({flow.destination, flow.destinationPort, flow.protocol});
-  if (found == table.frontends.end() && accepts_node_ports(table.node, flow.destination))
+  if (found == table.frontends.end() && accepts_node_ports(table.node, flow))
     found = table.frontends.find({std::nullopt, flow.destinationPort, flow.protocol});
   return found == table.frontends.end() ? nullptr : &*found;
 }

@@ -5,8 +5,11 @@
 #include "proxy/iptables/dataplane.hpp"
 #include "proxy/iptables/tests/random_table.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/file.h>
 
 namespace sluice::proxy::iptables {
@@ -92,6 +95,96 @@ TEST_P(Kernel, an_explanation_tells_whether_the_kernel_is_as_written) {
   EXPECT_TRUE(explained->objects.empty());
   ASSERT_EQ(explained->differences.size(), 1U);
   EXPECT_NE(explained->differences.front().find("SLUICE-SERVICES"), std::string::npos);
+}
+
+// ---- nodePorts on loopback ---------------------------------------------------------------------
+
+/// Runs a line of shell in a namespace.
+void in(const kernel::NetNs &ns, const std::string &line) {
+  ASSERT_EQ(ns.run([&]() -> Result<int> { return std::system((line + " 2>&1").c_str()); }), 0)
+      << line;
+}
+
+/// A listener on 127.0.0.1 of `node`, and whether `from` gets a connection to it within half a
+/// second.
+class Loopback {
+public:
+  explicit Loopback(const kernel::NetNs &node) {
+    (void)node.run([&]() -> Result<> {
+      socket_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      EXPECT_EQ(::bind(socket_.get(), generic(), sizeof address_), 0);
+      EXPECT_EQ(::listen(socket_.get(), 8), 0);
+      return {};
+    });
+  }
+  bool answers(const kernel::NetNs &from) {
+    return *from.run([&]() -> Result<bool> {
+      const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      (void)::connect(fd.get(), generic(), sizeof address_);
+      pollfd wait{fd.get(), POLLOUT, 0};
+      int error = 1;
+      socklen_t size = sizeof error;
+      return ::poll(&wait, 1, 500) == 1 &&
+             ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+    });
+  }
+
+private:
+  const sockaddr *generic() const { return reinterpret_cast<const sockaddr *>(&address_); }
+  sockaddr_in address_{AF_INET, htons(10249), {htonl(INADDR_LOOPBACK)}, {}};
+  UniqueFd socket_;
+};
+
+TEST_P(Kernel, loopback_is_guarded_as_long_as_it_is_open) {
+  if (GetParam().family == Family::ipv6)
+    return; // has no route_localnet, and the option no effect
+  auto neighbour = kernel::NetNs::create();
+  ASSERT_TRUE(neighbour);
+  in(*ns_, "ip link add a0 type veth peer name b0 netns /proc/" + std::to_string(::getpid()) +
+               "/fd/" + std::to_string(neighbour->fd()));
+  in(*ns_, "ip link set lo up; ip link set a0 up; ip addr add 192.0.2.1/24 dev a0");
+  in(*neighbour,
+     "ip addr flush dev lo; ip link set lo down; ip link set b0 up; ip addr add 192.0.2.2/24 dev b0; sysctl -qw "
+     "net.ipv4.conf.all.route_localnet=1; ip route add 127.0.0.0/8 via 192.0.2.1");
+  Options options;
+  options.routeLocalnet = {
+      [&] { return ns_->run(route_localnet().get); },
+      [&](bool on) { return ns_->run([&] { return route_localnet().set(on); }); }};
+  const auto is_open = [&] { return *options.routeLocalnet->get(); };
+  const auto has_guard = [&] {
+    return (*open_tool())->save("")->find("SLUICE-LOCALNET") != std::string::npos;
+  };
+  auto tool = open_tool();
+  ASSERT_TRUE(tool);
+  dataplane_ = make_dataplane(Family::ipv4, std::move(*tool), options);
+  Table table;
+  ASSERT_TRUE(patiently([&] { return dataplane_->start(table); }));
+  EXPECT_FALSE(is_open() || has_guard()) << "not asked for";
+
+  TableDelta delta;
+  delta.node = table.node;
+  delta.node->localhostNodePorts = table.node.localhostNodePorts = true;
+  ASSERT_TRUE(patiently([&] { return dataplane_->apply(delta); }));
+  EXPECT_TRUE(is_open() && has_guard());
+  Loopback server(*ns_);
+  EXPECT_TRUE(server.answers(*ns_));
+  EXPECT_FALSE(server.answers(*neighbour)) << "CVE-2020-8558";
+  ASSERT_TRUE(options.routeLocalnet->set(false));
+  EXPECT_EQ(dataplane_->verify(table)->differences,
+            std::vector<std::string>{"net.ipv4.conf.all.route_localnet is 0"});
+  ASSERT_TRUE(patiently([&] { return dataplane_->start(table); }));
+  EXPECT_TRUE(is_open());
+
+  delta.node->localhostNodePorts = false;
+  ASSERT_TRUE(patiently([&] { return dataplane_->apply(delta); }));
+  EXPECT_FALSE(is_open() || has_guard());
+  ASSERT_TRUE(options.routeLocalnet->set(true));
+  EXPECT_TRUE(server.answers(*neighbour)) << "this is what the guard is for";
+
+  delta.node->localhostNodePorts = true;
+  ASSERT_TRUE(patiently([&] { return dataplane_->apply(delta); }));
+  ASSERT_TRUE(patiently([&] { return dataplane_->remove(); }));
+  EXPECT_FALSE(is_open() || has_guard());
 }
 
 TEST_P(Kernel, a_refused_line_is_an_error_with_the_program_s_words_and_nothing_is_written) {

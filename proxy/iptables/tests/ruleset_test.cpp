@@ -67,8 +67,11 @@ TEST(iptables_ruleset, a_frontend_leads_to_its_service_s_chain) {
               "-d 10.96.0.10/32 -p tcp -m comment --comment \"default/web:http\" -m tcp --dport 80 -g SLUICE-C-",
               0),
       0U);
-  EXPECT_EQ(bench.nat("OUTPUT"),
+  EXPECT_EQ(bench.nat("PREROUTING"),
             Chain{"-m comment --comment \"sluice: service addresses\" -j SLUICE-SERVICES"});
+  EXPECT_EQ(bench.nat("OUTPUT"),
+            Chain{"-m comment --comment \"sluice: service addresses\" -j SLUICE-OUTPUT"});
+  EXPECT_EQ(bench.nat("SLUICE-OUTPUT"), Chain{"-j SLUICE-SERVICES"});
 }
 
 struct RouteCase {
