@@ -487,8 +487,10 @@ private:
   void watch_api() {
     kube::InformerOptions large;
     large.identitiesOnly = true; // the model keeps what it needs of each object
-    services_ = informer<kube::Service>(
-        {"", "!service.kubernetes.io/service-proxy-name", "spec.clusterIP!=None"}, large);
+    // Headless Services come too and the model skips them: older API servers refuse a list with the
+    // field selector spec.clusterIP (seen with 1.20).
+    services_ =
+        informer<kube::Service>({"", "!service.kubernetes.io/service-proxy-name", ""}, large);
     slices_ = informer<kube::EndpointSlice>({"", "!service.kubernetes.io/headless", ""}, large);
     nodes_ = informer<kube::Node>({"", "", "metadata.name=" + node_name_});
     service_cidrs_ = informer<kube::ServiceCIDR>({}, service_cidr_options());
