@@ -105,4 +105,11 @@ std::string quoted(const std::string &text) {
   return out + "'";
 }
 
+std::string kubectl_program() {
+  if (const char *chosen = std::getenv("SLUICE_KUBECTL"); chosen != nullptr)
+    return chosen;
+  return shell("command -v kubectl").ok() ? "kubectl"
+                                          : SLUICE_BIN_DIR "/../kubectl/usr/bin/kubectl";
+}
+
 } // namespace sluice::integration

@@ -40,4 +40,7 @@ bool eventually(std::chrono::seconds deadline, const std::function<bool()> &done
 /// In single quotes for /bin/sh.
 std::string quoted(const std::string &text);
 
+/// SLUICE_KUBECTL, else the kubectl on PATH, else the one that ./dev deps unpacked.
+std::string kubectl_program();
+
 } // namespace sluice::integration

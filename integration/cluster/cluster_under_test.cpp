@@ -9,11 +9,6 @@ namespace {
 
 std::string bin(const std::string &program) { return std::string(SLUICE_BIN_DIR) + "/" + program; }
 
-std::string kubectl_program() {
-  const std::string unpacked = std::string(SLUICE_BIN_DIR) + "/../kubectl/usr/bin/kubectl";
-  return shell("command -v kubectl").ok() ? "kubectl" : unpacked;
-}
-
 } // namespace
 
 ClusterUnderTest::ClusterUnderTest(std::string name, unsigned nodes)
@@ -52,8 +47,8 @@ Output ClusterUnderTest::sluicectl(const std::string &arguments,
 Output ClusterUnderTest::kubectl(const std::string &arguments,
                                  const std::string &stdin_text) const {
   const auto input = stdin_text.empty() ? "" : "printf %s " + quoted(stdin_text) + " | ";
-  return shell(input + "HOME=" + home_ + " KUBECONFIG=" + kubeconfig_ + " " + kubectl_program() +
-               " " + arguments);
+  return shell(input + "HOME=" + home_ + " KUBECONFIG=" + kubeconfig_ + " " +
+               quoted(kubectl_program()) + " " + arguments);
 }
 
 std::string ClusterUnderTest::entering(const std::string &target,

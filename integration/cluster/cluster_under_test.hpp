@@ -20,8 +20,8 @@ public:
   /// `sluicectl <arguments>` of the build under test.
   Output sluicectl(const std::string &arguments,
                    std::chrono::seconds deadline = std::chrono::seconds(60)) const;
-  /// The kubectl on PATH, else the one that ./dev deps unpacked; with this cluster's kubeconfig and
-  /// a home folder of its own (it caches what the server serves).
+  /// `kubectl_program` with this cluster's kubeconfig and a home folder of its own (it caches what
+  /// the server serves).
   Output kubectl(const std::string &arguments, const std::string &stdin_text = "") const;
   /// A shell command inside a node ("node1") or a pod ("pod/web-1").
   Output in(const std::string &target, const std::string &command,

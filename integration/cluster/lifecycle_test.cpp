@@ -8,10 +8,9 @@
 namespace sluice::integration {
 namespace {
 
-/// With the programs of the build and kubectl on PATH.
+/// With the programs of the build on PATH.
 Output sh(const std::string &command, int seconds = 60) {
-  return shell("PATH=" SLUICE_BIN_DIR ":$PATH:" SLUICE_BIN_DIR "/../kubectl/usr/bin; " + command,
-               std::chrono::seconds(seconds));
+  return shell("PATH=" SLUICE_BIN_DIR ":$PATH; " + command, std::chrono::seconds(seconds));
 }
 
 /// Repeats `command` until it succeeds.
@@ -49,7 +48,8 @@ protected:
     return sh("sluicectl cluster create " + name + " " + flags, 120);
   }
   static std::string kubectl(const std::string &arguments, const std::string &name) {
-    return "KUBECONFIG=/run/sluice/clusters/" + name + "/kubeconfig kubectl " + arguments;
+    return "KUBECONFIG=/run/sluice/clusters/" + name + "/kubeconfig " + quoted(kubectl_program()) +
+           " " + arguments;
   }
   std::string kubectl(const std::string &arguments) const { return kubectl(arguments, name_); }
   std::string in_pod(const std::string &pod, const std::string &command) const {
