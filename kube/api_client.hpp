@@ -3,8 +3,8 @@
 
 #include "kube/kubeconfig.hpp"
 #include "kube/objects.hpp"
+#include "net/stop_signal.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -84,7 +84,7 @@ public:
                   std::optional<std::int64_t> gracePeriodSeconds = std::nullopt);
 
   /// A GET whose body is read as it comes, on a connection of its own, on the calling thread, until
-  /// the server ends it, `on_data` returns false, `stop` is set (seen within 100 ms), or nothing
+  /// the server ends it, `on_data` returns false, `stop` is set, or nothing
   /// has come for `silence` (an error: timeout). `on_status` is called first; false ends it. The
   /// end of the answer, `stop` and a false of either callback are no errors.
   struct Stream {
@@ -92,7 +92,7 @@ public:
     std::chrono::milliseconds silence{180000}; ///< a callback may change it
     std::function<bool(const HttpResponse &head)> on_status;
     std::function<bool(std::string_view bytes)> on_data;
-    const std::atomic<bool> *stop = nullptr;
+    const StopSignal *stop = nullptr;
   };
   Result<> stream(const Stream &stream);
 

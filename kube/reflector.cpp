@@ -88,7 +88,7 @@ void Reflector::run() {
 
 void Reflector::stop() {
   const std::lock_guard lock(mutex_);
-  stop_ = true;
+  stop_.set();
   stopped_.notify_all();
 }
 
@@ -115,7 +115,7 @@ void Reflector::pause() {
       backoff_.next(std::chrono::steady_clock::now(), chance()), retry_after_);
   retry_after_ = std::chrono::seconds(0);
   std::unique_lock lock(mutex_);
-  stopped_.wait_for(lock, wait, [this] { return stop_.load(); });
+  stopped_.wait_for(lock, wait, [this] { return stop_.is_set(); });
 }
 
 // ---- list ------------------------------------------------------------------------------------

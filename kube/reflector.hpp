@@ -108,7 +108,7 @@ private:
   unsigned server_errors_ = 0;    // one after the other
   std::chrono::seconds retry_after_{0};
 
-  std::atomic<bool> stop_{false};
+  StopSignal stop_;
   mutable std::mutex mutex_; // guards `stats_`
   std::condition_variable stopped_;
   InformerStats stats_;

@@ -179,10 +179,8 @@ void ClusterApi::feed(const std::string &plural,
   }
   chunk += initial_end(version);
   flush();
-  if (plural != "endpointslices")
-    return;
   const std::lock_guard lock(mutex_);
-  watchers_.push_back(stream);
+  (plural == "endpointslices" ? watchers_ : silent_).push_back(stream);
 }
 
 } // namespace sluice::bench

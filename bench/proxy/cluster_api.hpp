@@ -42,8 +42,8 @@ private:
   const std::uint32_t services_;
   std::atomic<std::uint64_t> version_{1};
   std::atomic<std::size_t> bytes_{0};
-  std::mutex mutex_; // guards `watchers_` and `feeders_`
-  std::vector<std::shared_ptr<kube::http::Stream>> watchers_;
+  std::mutex mutex_;                                                   // guards what follows
+  std::vector<std::shared_ptr<kube::http::Stream>> watchers_, silent_; ///< of slices; of others
   std::vector<std::thread> feeders_;
   std::unique_ptr<kube::http::Server> server_;
 };

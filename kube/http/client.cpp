@@ -17,7 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kConnectTimeout = 10s;
 constexpr auto kHandshakeTimeout = 10s;
-constexpr auto kStopInterval = 50ms;
 
 struct AddressListFree {
   void operator()(addrinfo *list) const noexcept { ::freeaddrinfo(list); }
@@ -54,10 +53,10 @@ Result<> wait_for(int fd, short events, Deadline deadline, StopFlag stop) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     if (left <= 0ms)
       return fail(Errc::timeout, "no answer in time");
-    left = std::min<std::chrono::milliseconds>(left, stop ? kStopInterval : 60000ms);
-    pollfd watched{fd, events, 0};
-    const int ready = ::poll(&watched, 1, static_cast<int>(left.count()));
-    if (ready > 0)
+    left = std::min<std::chrono::milliseconds>(left, stop && stop->fd() < 0 ? 50ms : 60000ms);
+    std::array watched{pollfd{fd, events, 0}, pollfd{stop ? stop->fd() : -1, POLLIN, 0}};
+    const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(left.count()));
+    if (ready > 0 && watched.front().revents != 0)
       return {};
     if (ready < 0 && errno != EINTR)
       return fail(Error::from_errno(errno, "poll"));

@@ -4,8 +4,8 @@
 
 #include "kube/http/parser.hpp"
 #include "kube/http/transport.hpp"
+#include "net/stop_signal.hpp"
 
-#include <atomic>
 #include <chrono>
 
 namespace sluice::kube::http {
@@ -24,9 +24,8 @@ struct ServerUrl {
 };
 Result<ServerUrl> parse_server_url(const std::string &url);
 
-/// What ends a wait early. Each wait sees a set flag within 100 ms and fails with Errc::busy
-/// ("stopped").
-using StopFlag = const std::atomic<bool> *;
+/// What ends a wait early: it fails at once with Errc::busy ("stopped").
+using StopFlag = const StopSignal *;
 
 struct ClientRequest {
   std::string_view method, target; ///< target with query, encoded

@@ -478,13 +478,13 @@ TEST(api_client_stream, silence_is_a_timeout_and_a_broken_answer_is_an_error) {
   EXPECT_EQ(broken.error().code(), Errc::unavailable);
 }
 
-TEST(api_client_stream, the_stop_flag_is_seen_within_100_ms) {
+TEST(api_client_stream, the_stop_signal_ends_it) {
   Mailbox<std::shared_ptr<http::Stream>> streams;
   const auto server = serve([&](const std::shared_ptr<Exchange> &exchange) {
     streams.put(exchange->begin_stream({200, "application/json", {}, nullptr}));
   });
   const auto client = client_of(plain_config(*server));
-  std::atomic<bool> stop{false};
+  StopSignal stop;
   Collected got;
   ApiClient::Stream stream = collecting(got);
   stream.stop = &stop;
@@ -492,7 +492,7 @@ TEST(api_client_stream, the_stop_flag_is_seen_within_100_ms) {
   std::thread watcher([&] { result = client->stream(stream); });
   const auto held = streams.take();
   const auto before = std::chrono::steady_clock::now();
-  stop = true;
+  stop.set();
   watcher.join();
   EXPECT_TRUE(result);
   EXPECT_LT(std::chrono::steady_clock::now() - before, 1s); // generous: the machine may be busy
