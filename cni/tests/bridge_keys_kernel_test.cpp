@@ -20,7 +20,7 @@ const std::string kListSpoofRules = "nft list table bridge nat";
 class cni_bridge_keys : public testing::Test {
 protected:
   void SetUp() override {
-    std::filesystem::create_hard_link(std::string(SLUICE_BIN_DIR) + "/sluice", program);
+    std::filesystem::create_symlink(std::string(SLUICE_BIN_DIR) + "/sluice", program);
   }
   std::string with(const std::string &members, const std::string &ipam = kRange) const {
     return driver.config(R"("isGateway":true,)" + members, ipam);
