@@ -11,12 +11,17 @@ namespace {
 
 /// Their refusals all have room in the socket's buffer.
 constexpr std::size_t kOperationsAtOnce = 256;
+/// Two that agree are looked for among these.
+constexpr int kReadings = 10;
 
 } // namespace
 
 struct IpvsSocket::Impl {
   rtnl::NetlinkSocket socket;
   FamilyNumber family;
+
+  /// Sorted. May lack one, or have one twice, if another network namespace changes meanwhile.
+  Result<std::vector<ServiceInfo>> read_services_once();
 
   /// One question, one answer that `decode` understands.
   template <class Decode>
@@ -74,19 +79,36 @@ Result<std::vector<Refusal>> IpvsSocket::apply_each(const std::vector<Op> &ops) 
   return refused;
 }
 
-Result<std::vector<ServiceInfo>> IpvsSocket::read_services() {
+Result<std::vector<ServiceInfo>> IpvsSocket::Impl::read_services_once() {
   std::vector<ServiceInfo> services;
-  auto request = services_request(impl_->family);
-  SLUICE_TRY(impl_->socket.dump(
-                 request, "read the virtual services", [&] { services.clear(); },
-                 [&](const nlmsghdr &message) {
-                   if (auto service = service_in(message))
-                     services.push_back(std::move(*service));
-                 }),
-             "ipvs");
+  auto request = services_request(family);
+  auto read = socket.dump(
+      request, "read the virtual services", [&] { services.clear(); },
+      [&](const nlmsghdr &message) {
+        if (auto service = service_in(message))
+          services.push_back(std::move(*service));
+      });
+  if (!read)
+    return fail(std::move(read.error()));
   std::sort(services.begin(), services.end(),
             [](const ServiceInfo &a, const ServiceInfo &b) { return a.service.id < b.service.id; });
   return services;
+}
+
+// The kernel goes on with a dump at "the n-th of all network namespaces", and does not say so when
+// one that is ahead of it went or came meanwhile (ip_vs_genl_dump_services in
+// net/netfilter/ipvs/ip_vs_ctl.c): it leaves out a service of ours, or sends it twice. So: what two
+// readings agree on.
+Result<std::vector<ServiceInfo>> IpvsSocket::read_services() {
+  SLUICE_ASSIGN(auto services, impl_->read_services_once(), "ipvs");
+  for (int more = 1; more < kReadings; ++more) {
+    SLUICE_ASSIGN(auto again, impl_->read_services_once(), "ipvs");
+    if (std::equal(services.begin(), services.end(), again.begin(), again.end(),
+                   [](const auto &a, const auto &b) { return a.service == b.service; }))
+      return again;
+    services = std::move(again);
+  }
+  return fail(Errc::busy, "ipvs: read the virtual services: they change faster than they are read");
 }
 
 Result<std::vector<DestinationInfo>> IpvsSocket::read_destinations(const ServiceId &service) {

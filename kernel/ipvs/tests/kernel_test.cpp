@@ -13,6 +13,35 @@ Result<std::unique_ptr<Ipvs>> fresh_namespace() {
 
 INSTANTIATE_TEST_SUITE_P(kernel, IpvsRules, ::testing::Values(Factory(fresh_namespace)));
 
+TEST(kernel_ipvs, changes_in_another_namespace_hide_no_service) {
+  auto ours = fresh_namespace();
+  if (!ours)
+    GTEST_SKIP() << ours.error().what();
+  std::vector<Op> add, remove;
+  for (std::uint32_t mark = 1; mark <= 600; ++mark) {
+    add.push_back(AddService{{.id = MarkId{Family::ipv4, mark}}});
+    remove.push_back(RemoveService{MarkId{Family::ipv4, mark}});
+  }
+  ASSERT_TRUE((*ours)->apply(add));
+  std::atomic<bool> enough = false;
+  std::thread elsewhere([&] {
+    auto theirs = fresh_namespace();
+    while (theirs && !enough)
+      for (std::uint32_t i = 0; i < 600; i += 60) {
+        EXPECT_TRUE((*theirs)->apply({add.begin() + i, add.begin() + i + 60}));
+        EXPECT_TRUE((*theirs)->apply({remove.begin() + i, remove.begin() + i + 60}));
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      }
+  });
+  for (int reading = 0; reading < 10; ++reading) {
+    const auto services = (*ours)->read_services();
+    EXPECT_TRUE(services) << services.error().what();
+    EXPECT_EQ(services ? services->size() : 0, 600U);
+  }
+  enough = true;
+  elsewhere.join();
+}
+
 TEST(kernel_ipvs, a_kernel_without_ipvs_says_what_to_do) {
   const auto opened = fresh_namespace();
   if (opened)
