@@ -74,10 +74,10 @@ DispatchTree::Range DispatchTree::below(const std::string &path) const {
   return {first, last}; // '~' is behind every digit
 }
 
-/// At most kBucket + 1: more is not needed.
+/// At most kBucket + 2: who asks wants to know whether it is kBucket, one more, or beyond.
 std::size_t DispatchTree::count_below(const std::string &path) const {
   std::size_t count = 0;
-  for (auto [at, end] = below(path); at != end && count <= kBucket; ++at)
+  for (auto [at, end] = below(path); at != end && count < kBucket + 2; ++at)
     ++count;
   return count;
 }

@@ -73,21 +73,38 @@ TEST(dispatch_tree, chain_names_of_ipv6_have_at_most_28_characters) {
     EXPECT_LE(tree.chain(path).size(), 28U);
 }
 
+TEST(dispatch_tree, a_change_of_a_large_tree_marks_the_chains_of_one_path) {
+  DispatchTree tree(Family::ipv4, DispatchTree::By::address, "SLUICE-A");
+  for (unsigned host = 0; host < 5000; ++host)
+    tree.insert({ip("10.96.0.0").advanced(host), Port(80), Protocol::tcp});
+  tree.take_marked();
+  const Frontend one{ip("10.96.0.0").advanced(5000), Port(80), Protocol::tcp};
+  tree.insert(one);
+  EXPECT_LE(tree.take_marked().size(), 6U);
+  tree.erase(one);
+  EXPECT_LE(tree.take_marked().size(), 6U);
+}
+
 /// Whatever happens, what was marked is all that changed.
-class Walks : public testing::TestWithParam<DispatchTree::By> {};
+struct Space {
+  const char *name;
+  DispatchTree::By by;
+  std::uint32_t stride; ///< between two addresses
+};
+class Walks : public testing::TestWithParam<Space> {};
 
 TEST_P(Walks, what_is_marked_is_all_that_changed) {
-  const bool by_port = GetParam() == DispatchTree::By::port;
+  const bool by_port = GetParam().by == DispatchTree::By::port;
   std::mt19937 random(by_port ? 1 : 2);
   const auto below = [&](unsigned limit) {
     return std::uniform_int_distribution<unsigned>(0, limit - 1)(random);
   };
-  DispatchTree tree(Family::ipv4, GetParam(), "SLUICE-A");
+  DispatchTree tree(Family::ipv4, GetParam().by, "SLUICE-A");
   std::set<Frontend> present;
   auto before = whole(tree);
   for (int step = 0; step < 1200; ++step) {
     const Frontend entry{
-        by_port ? std::nullopt : std::optional(ip("10.96.0.0").advanced(below(300))),
+        by_port ? std::nullopt : std::optional(ip("10.96.0.0").advanced(below(300) * GetParam().stride)),
         Port(static_cast<std::uint16_t>(by_port ? 30000 + below(400) : 80)), Protocol::tcp};
     const bool growing = step / 300 % 2 == 0;
     if (below(10) < (growing ? 8U : 2U)) {
@@ -113,10 +130,11 @@ TEST_P(Walks, what_is_marked_is_all_that_changed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(dispatch_tree, Walks,
-                         testing::Values(DispatchTree::By::address, DispatchTree::By::port),
-                         [](const auto &of) {
-                           return of.param == DispatchTree::By::port ? "by_port" : "by_address";
-                         });
+                         testing::Values(Space{"by_port", DispatchTree::By::port, 1},
+                                         Space{"by_address", DispatchTree::By::address, 1},
+                                         Space{"by_scattered_address",
+                                               DispatchTree::By::address, 0x10101}),
+                         [](const auto &of) { return of.param.name; });
 
 } // namespace
 } // namespace sluice::proxy::iptables
