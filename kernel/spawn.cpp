@@ -56,7 +56,6 @@ struct Plan {
   const SpawnOptions *options = nullptr;
   int report_fd = -1;
   pid_t parent = 0;
-  bool join_cgroup = false;
 };
 
 std::vector<char *> pointers(const std::vector<std::string> &texts) {
@@ -129,6 +128,9 @@ void reset_signals() noexcept {
   (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+/// Not by CLONE_INTO_CGROUP: Linux 6.18 compares the kill sequence of the parent's cgroup with that
+/// of the child's (cgroup_css_set_fork, cgroup_post_fork in kernel/cgroup/cgroup.c), and kills at
+/// birth what is put into a cgroup that was killed before.
 bool join_cgroup(int fd) noexcept {
   const int procs = ::openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
   return procs >= 0 && ::write(procs, "0", 1) == 1;
@@ -136,7 +138,7 @@ bool join_cgroup(int fd) noexcept {
 
 [[noreturn]] void run_child(const Plan &plan) noexcept {
   const auto &o = *plan.options;
-  if (plan.join_cgroup && !join_cgroup(*o.cgroup_fd))
+  if (o.cgroup_fd && !join_cgroup(*o.cgroup_fd))
     give_up(plan, Step::cgroup);
   // Descriptors of namespaces stay valid whatever is entered first.
   if (o.mount_ns_fd && ::setns(*o.mount_ns_fd, CLONE_NEWNS) != 0)
@@ -164,21 +166,15 @@ bool join_cgroup(int fd) noexcept {
   give_up(plan, Step::exec);
 }
 
-/// As fork(2), with a pidfd and the cgroup. Kernels or sandboxes without clone3 get the same by two
-/// steps more.
-pid_t clone_process(Plan &plan, UniqueFd &pidfd) {
+/// As fork(2), with a pidfd. Kernels or sandboxes without clone3 get the same by one step more.
+pid_t clone_process(UniqueFd &pidfd) {
   int fd = -1;
   clone_args args{};
   args.flags = CLONE_PIDFD;
   args.pidfd = reinterpret_cast<std::uint64_t>(&fd);
   args.exit_signal = SIGCHLD;
-  if (plan.options->cgroup_fd) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<std::uint64_t>(*plan.options->cgroup_fd);
-  }
   auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
   if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == E2BIG)) {
-    plan.join_cgroup = plan.options->cgroup_fd.has_value();
     pid = ::fork();
     if (pid > 0)
       fd = ::pidfd_open(pid, 0);
@@ -297,7 +293,7 @@ Result<Child> spawn(const SpawnOptions &options) {
   ::sigfillset(&all);
   (void)::pthread_sigmask(SIG_SETMASK, &all, &before);
   UniqueFd pidfd;
-  const auto pid = clone_process(plan, pidfd);
+  const auto pid = clone_process(pidfd);
   if (pid == 0)
     run_child(plan);
   const int clone_error = errno;

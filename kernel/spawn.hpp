@@ -27,7 +27,7 @@ struct SpawnOptions {
   std::optional<int> mount_ns_fd;
   /// A new UTS namespace with this host name, if not empty.
   std::string hostname;
-  /// A directory of cgroup2 that the child is born in (clone3 CLONE_INTO_CGROUP).
+  /// A directory of cgroup2 that the child enters before it does anything else.
   std::optional<int> cgroup_fd;
   /// Looked up after the mount namespace was entered; empty: the parent's,
   /// or the root of that namespace.

@@ -87,8 +87,6 @@ std::optional<Result<kernel::ExitStatus>> RunningContainer::ended() {
       fail(Errc::unavailable, "it ended while no podlet was its parent");
   if (child_)
     status = child_->wait_for(std::chrono::milliseconds(0));
-  // The cgroup goes as well: Linux 6.18 kills at birth what clone3(2) puts into a cgroup that was
-  // killed before.
   (void)kernel::destroy_cgroup(cgroup_path_, kPatience);
   return status;
 }

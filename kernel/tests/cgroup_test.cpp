@@ -55,6 +55,15 @@ TEST_F(kernel_cgroup, a_child_is_born_inside_and_all_end_together) {
   EXPECT_TRUE(outer->remove()) << "removing what is gone is no error";
 }
 
+TEST_F(kernel_cgroup, a_child_lives_in_a_cgroup_that_was_killed_before) {
+  const auto cgroup = Cgroup::create(path);
+  ASSERT_TRUE(cgroup) << cgroup.error().what();
+  ASSERT_TRUE(cgroup->kill_all());
+  auto child = spawn({.argv = {"sh", "-c", "exit 3"}, .cgroup_fd = cgroup->fd()});
+  ASSERT_TRUE(child) << child.error().what();
+  EXPECT_EQ(child->wait_for(10s)->str(), "exited with 3");
+}
+
 TEST_F(kernel_cgroup, a_process_can_be_moved) {
   const auto cgroup = Cgroup::create(path);
   ASSERT_TRUE(cgroup) << cgroup.error().what();
