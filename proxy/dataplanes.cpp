@@ -38,6 +38,7 @@ Result<OpenedDataplane> open_iptables(Flavour flavour, Family family) {
   SLUICE_ASSIGN(auto tool, kernel::iptables::open_tool({.family = family, .flavour = flavour}),
                 "open iptables");
   auto options = iptables::options_for(flavour);
+  options.ipvsCtMarkBit = ipvs::Options{}.ownCtBit;
   if (family == Family::ipv4)
     options.routeLocalnet = iptables::route_localnet();
   return OpenedDataplane{iptables::make_dataplane(family, std::move(tool), std::move(options)),

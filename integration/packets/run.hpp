@@ -25,6 +25,10 @@ public:
   Result<> remove(Family family);
   /// Another data plane takes this one's place, which leaves nothing behind.
   Result<> replace(Plane plane);
+  /// Another data plane comes beside this one, and is the one to be started and changed from now on.
+  Result<> join(Plane plane);
+  /// The one from before takes no new connection any more. True: nothing of it is left.
+  Result<bool> leave();
   /// As after a restart of the daemon: what is in the kernel stays.
   Result<> renew();
   /// A source port that no flow in this network has had for long: conntrack remembers flows, and a
@@ -37,7 +41,7 @@ private:
   std::unique_ptr<Net> net_;
   std::unique_ptr<Responder> responder_;
   std::unique_ptr<Flows> flows_;
-  std::map<Family, std::unique_ptr<proxy::Dataplane>> dataplanes_;
+  std::map<Family, std::unique_ptr<proxy::Dataplane>> dataplanes_, leaving_;
   std::uint16_t port_ = 0;
 };
 

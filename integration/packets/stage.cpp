@@ -49,6 +49,24 @@ Result<> Bench::replace(Plane plane) {
   return renew();
 }
 
+Result<> Bench::join(Plane plane) {
+  leaving_ = std::exchange(dataplanes_, {});
+  plane_ = std::move(plane);
+  return renew();
+}
+
+Result<bool> Bench::leave() {
+  bool gone = true;
+  for (const auto &[family, dataplane] : leaving_)
+    SLUICE_TRY(patiently([&, &leaving = *dataplane]() -> Result<> {
+                 SLUICE_ASSIGN(const bool nothing_left, leaving.drain(), "leave");
+                 gone = gone && nothing_left;
+                 return {};
+               }),
+               name_of(family));
+  return gone;
+}
+
 Result<> Bench::start(const proxy::Table &table) {
   return patiently([&] { return dataplanes_.at(table.family)->start(table); });
 }

@@ -19,6 +19,9 @@ struct Options {
   /// Marks the connections that we translate: only those are masqueraded on a hairpin, accepted
   /// when forwarding, and ever cleaned up. No other bit is touched.
   std::uint32_t ownershipCtMarkBit = 0x0200'0000;
+  /// Marks the connections that mode ipvs serves (ipvs::Options::ownCtBit): nobody translates them,
+  /// and while both modes stand they are not for us to refuse.
+  std::uint32_t ipvsCtMarkBit = 0x0400'0000;
   /// `start` writes new chains of services in commits of so many before the one that leads to them;
   /// 0: all in one. The nft flavour's time grows with the square of this, the legacy flavour's with
   /// the number of commits.

@@ -261,7 +261,8 @@ void Ruleset::tree_chain(const DispatchTree &tree, const std::string &path, Chai
 void Ruleset::constant_chains(ChainSet &out) const {
   const auto bit = 1U << (table_.node.masqueradeBit & 31U);
   const auto ours = ct_mark_has(options_.ownershipCtMarkBit);
-  Rules services{go(kAddresses)}, input{go(kRefused)}, untranslated{go(kRefused)};
+  const auto served = words({ct_mark_has(options_.ipvsCtMarkBit), "-j RETURN"});
+  Rules services{go(kAddresses)}, input{served, go(kRefused)}, untranslated{served, go(kRefused)};
   for (const auto &phrase : node_port_phrases(family_, table_.node)) {
     services.push_back(words({phrase, go(kNodePorts)}));
     input.push_back(words({phrase, go(kRefusedNodePorts)}));
