@@ -1,8 +1,9 @@
 // How long a full sync takes, and one endpoint change, at 100, 1000 and 10000 services of 10
 // endpoints, each in a fresh network namespace. Beside it, interleaved in the same run: the two
 // netlink messages of that change alone (the floor), and the same change done by nft(8) in the
-// shape of kube-proxy's rules. Needs root and nft. usage: proxy_commit [services...]
+// shape of kube-proxy's rules. Needs root and nft.
 
+#include "bench/arguments.hpp"
 #include "bench/proxy/kube_proxy_shape.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "proxy/nftables/dataplane.hpp"
@@ -190,6 +191,8 @@ void measure(std::uint32_t services) {
 } // namespace sluice::bench
 
 int main(int argc, char **argv) {
+  const auto all = sluice::bench::services_of(
+      argc, argv, {100, 1000, 10000}, "proxy_commit [SERVICES...]   (without: 100 1000 10000)");
   std::printf(
       "Proxy, nftables data plane, IPv4, N services x %u endpoints; one change: one "
       "endpoint replaced (%d changes, interleaved).\n\n"
@@ -198,10 +201,7 @@ int main(int argc, char **argv) {
       "in kube-proxy's shape p50, ms | nft / ours |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n",
       sluice::bench::kEndpoints, sluice::bench::kChanges);
-  if (argc < 2)
-    for (const std::uint32_t services : {100U, 1000U, 10000U})
-      sluice::bench::measure(services);
-  for (int i = 1; i < argc; ++i)
-    sluice::bench::measure(static_cast<std::uint32_t>(std::max(1, std::atoi(argv[i]))));
+  for (const auto services : all)
+    sluice::bench::measure(services);
   return 0;
 }

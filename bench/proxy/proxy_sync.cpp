@@ -1,8 +1,10 @@
 // The real sluice-proxy against an API server of N services x 10 endpoints, in a network namespace:
 // what its first sync costs, what it keeps, and how long one changed endpoint takes from the watch
 // event to the committed rules. Beside it kube-proxy 1.36.2 in its nftables mode, measured on a
-// machine of this kind. Needs root. usage: proxy_sync [services...]
+// machine of this kind. Needs root.
 
+#include "bench/arguments.hpp"
+#include "bench/proxy/kube_proxy_figures.hpp"
 #include "bench/proxy/proxy_process.hpp"
 
 #include <algorithm>
@@ -20,15 +22,6 @@ using Seconds = std::chrono::duration<double>;
 constexpr int kChanges = 1000;
 constexpr std::chrono::milliseconds kPause{1};
 constexpr std::chrono::seconds kIdle{35}; // longer than the period of the read-back
-
-/// kube-proxy 1.36.2, nftables mode: docs/benchmarks.md says how it was measured.
-struct KubeProxy {
-  std::uint32_t services;
-  double ready_s, sync_cpu_s, change_ms, change_cpu_ms, rss_mb;
-};
-constexpr std::array kKubeProxy{KubeProxy{100, 0.72, 0.24, 27.6, 26, 60},
-                                KubeProxy{1000, 0.87, 0.48, 160, 174, 84},
-                                KubeProxy{10000, 20.7, 19.9, 3963, 3703, 274}};
 
 template <class T> T must(Result<T> result) {
   if (!result) {
@@ -109,14 +102,14 @@ private:
   int round(int i) const { return i / static_cast<int>(services_) + 1; }
 
   void compare(double ready, double sync_cpu, Latencies &replaced, const Memory &memory) const {
-    for (const auto &peer : kKubeProxy)
-      if (peer.services == services_) {
-        std::printf("%.0f x, CPU %.0f x | %.0f x, CPU %.0f x | %.1f x |\n", peer.ready_s / ready,
-                    peer.sync_cpu_s / sync_cpu, peer.change_ms / replaced.quantile(0.5),
-                    peer.change_cpu_ms / replaced.cpu_ms, peer.rss_mb / memory.total_mb);
-        return;
-      }
-    std::printf("- | - | - |\n");
+    const auto *peer = kube_proxy_figures("nftables", services_);
+    if (peer == nullptr) {
+      std::printf("- | - | - |\n");
+      return;
+    }
+    std::printf("%.0f x, CPU %.0f x | %.0f x, CPU %.0f x | %.1f x |\n", peer->ready_s / ready,
+                peer->sync_cpu_s / sync_cpu, peer->change_ms / replaced.quantile(0.5),
+                peer->change_cpu_ms / replaced.cpu_ms, peer->rss_mb / memory.total_mb);
   }
 
   std::uint32_t services_;
@@ -130,6 +123,9 @@ private:
 
 int main(int argc, char **argv) {
   using namespace sluice::bench;
+  const auto sizes = services_of(argc, argv, {100, 1000, 10000},
+                                 "proxy_sync [SERVICES...]   (without: 100 1000 10000, and idle)");
+  const bool all = argc == 1;
   std::printf(
       "sluice-proxy, nftables data plane, N services x %u endpoints; %d changes of one endpoint, then "
       "%d that change how many there are, from the watch event to the commit.\n\n"
@@ -138,12 +134,6 @@ int main(int argc, char **argv) {
       "peak, MB | idle CPU | kube-proxy's start / ours | its change / ours | its RSS / ours |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|---|\n",
       kEndpoints, kChanges, kChanges);
-  std::vector<std::uint32_t> sizes;
-  for (int i = 1; i < argc; ++i)
-    sizes.push_back(static_cast<std::uint32_t>(std::max(1, std::atoi(argv[i]))));
-  const bool all = sizes.empty();
-  if (all)
-    sizes = {100, 1000, 10000};
   for (const auto services : sizes)
     Measurement(services).run(all);
   return 0;
