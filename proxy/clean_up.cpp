@@ -5,6 +5,8 @@
 #include "proxy/leftovers.hpp"
 #include "proxy/process.hpp"
 
+#include <malloc.h>
+
 namespace sluice::proxy {
 namespace {
 
@@ -67,6 +69,7 @@ void take_over(const std::stop_token &stop) {
       break;
     std::this_thread::sleep_for(std::chrono::milliseconds(250));
   }
+  ::malloc_trim(0); // what iptables-save told may have been much, our own rules among it
   if (leftovers::has_ipvs())
     log_warning("kube-proxy's IPVS services are left: they carry the connections that they have; "
                 "remove them with sluice-proxy --cleanup when these have ended");

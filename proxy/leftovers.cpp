@@ -46,6 +46,7 @@ std::string target_of(std::string_view rule) {
   return "";
 }
 
+/// Of what may be many thousands of rules, those that lead to kube-proxy's chains.
 std::map<std::string, TableText> tables_of(std::string_view saved) {
   std::map<std::string, TableText> tables;
   kernel::iptables::Visitor visitor;
@@ -54,8 +55,9 @@ std::map<std::string, TableText> tables_of(std::string_view saved) {
     (policy == "-" ? text.chains : text.built_in).emplace(chain);
   };
   visitor.rule = [&](std::string_view table, std::string_view chain, std::string_view rule) {
-    tables[std::string(table)].rules.push_back(
-        {std::string(chain), std::string(rule), target_of(rule)});
+    if (auto target = target_of(rule); is_kube_proxy_chain(target))
+      tables[std::string(table)].rules.push_back(
+          {std::string(chain), std::string(rule), std::move(target)});
   };
   (void)kernel::iptables::visit(saved, visitor); // what is no line of its kind is not kube-proxy's
   return tables;

@@ -14,6 +14,8 @@ using kube::daemon::log_warning;
 
 /// Messages taken in one turn at most, so that an endless stream cannot hold a sync up.
 constexpr int kBurst = 4096;
+/// A read-back that took so long has read much.
+constexpr auto kLongReadBack = std::chrono::milliseconds(10);
 constexpr const char *kTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
 
 template <class Object> kube::ObjectKey key_of(const Object &object) {
@@ -306,8 +308,7 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
                                          {"endpoints", sync.model().endpoint_count()},
                                          {"frontends", outcome.frontends},
                                          {"took", milliseconds(outcome.took)}});
-    // The first lists and the first batch were large; give back what they took.
-    ::malloc_trim(0);
+    ::malloc_trim(0); // the first lists and the first batch were large
     break;
   case Kind::repaired:
     log_warning("somebody else had changed our rules; they are repaired",
@@ -322,8 +323,11 @@ void Runner::report(FamilySync &sync, const SyncOutcome &outcome) {
                                             {"backendSets", outcome.backendSets},
                                             {"took", milliseconds(outcome.took)}});
     break;
-  case Kind::unchanged:
   case Kind::verified:
+    if (outcome.took >= kLongReadBack)
+      ::malloc_trim(0); // and so was what was read
+    return;
+  case Kind::unchanged:
   case Kind::waiting:
     return;
   }

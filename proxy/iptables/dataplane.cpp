@@ -52,9 +52,7 @@ public:
 
   Result<Drift> verify(const Table &table) override {
     SLUICE_ASSIGN(auto saved, read_back(), "verify");
-    Ruleset wanted(table.family, options_);
-    wanted.reset(table);
-    Drift drift{KernelState(std::move(saved)).differences(wanted.all())};
+    Drift drift{KernelState(std::move(saved)).differences(wanted_state(table))};
     if (table.node.localhostNodePorts && options_.routeLocalnet) {
       SLUICE_ASSIGN(const bool open, options_.routeLocalnet->get(), "verify");
       if (!open)
@@ -91,6 +89,20 @@ private:
       into.nat[name] = std::move(rules);
     for (auto &[name, rules] : from.filter)
       into.filter[name] = std::move(rules);
+  }
+
+  /// What the kernel holds when it is as `table` says.
+  KernelState wanted_state(const Table &table) const {
+    KernelState state;
+    const auto note = [&](const ChainSet &part) { state.written(part); };
+    if (table == ruleset_.table()) {
+      ruleset_.each_part(note);
+      return state;
+    }
+    Ruleset wanted(table.family, options_);
+    wanted.reset(table);
+    wanted.each_part(note);
+    return state;
   }
 
   Result<Saved> read_back() {

@@ -126,17 +126,17 @@ std::string removal(const char *name, const SavedTable &saved) {
   return text.str();
 }
 
-void compare(const std::string &table, const SavedTable &saved, const Chains &all,
+void compare(const std::string &table, const SavedTable &saved, const SavedTable &wanted,
              const std::vector<Jump> &jumps, std::vector<std::string> &out) {
-  for (const auto &[name, rules] : all) {
+  for (const auto &[name, value] : wanted.chains) {
     const auto present = saved.chains.find(name);
     if (present == saved.chains.end())
       out.push_back("table " + table + ": chain " + name + " is missing");
-    else if (rules && present->second != digest(*rules))
+    else if (present->second != value)
       out.push_back("table " + table + ": the rules of chain " + name + " were changed");
   }
   for (const auto &[name, value] : saved.chains)
-    if (all.count(name) == 0)
+    if (wanted.chains.count(name) == 0)
       out.push_back("table " + table + ": chain " + name + " is left over");
   for (const auto &jump : jumps)
     if (!is_wanted(saved.jumps, jump))
@@ -221,10 +221,10 @@ std::string KernelState::text_to_remove() const {
   return removal("nat", saved_.nat) + removal("filter", saved_.filter);
 }
 
-std::vector<std::string> KernelState::differences(const ChainSet &all) const {
+std::vector<std::string> KernelState::differences(const KernelState &wanted) const {
   std::vector<std::string> out;
-  compare("nat", saved_.nat, all.nat, nat_jumps(), out);
-  compare("filter", saved_.filter, all.filter, filter_jumps(is_guarded(all)), out);
+  compare("nat", saved_.nat, wanted.saved_.nat, nat_jumps(), out);
+  compare("filter", saved_.filter, wanted.saved_.filter, filter_jumps(wanted.guarded()), out);
   return out;
 }
 

@@ -33,8 +33,8 @@ public:
   /// so many in each. 0: one text.
   std::vector<std::string> texts_for_all(const ChainSet &all, std::size_t chains_per_text) const;
   std::string text_to_remove() const;
-  /// In people's words.
-  std::vector<std::string> differences(const ChainSet &all) const;
+  /// What is there and differs from what is `wanted`, in people's words.
+  std::vector<std::string> differences(const KernelState &wanted) const;
 
   bool guarded() const { return saved_.filter.chains.count(kGuard) != 0; }
 

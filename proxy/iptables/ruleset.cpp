@@ -223,17 +223,29 @@ ChainSet Ruleset::change(const TableDelta &delta) {
   return chains;
 }
 
-ChainSet Ruleset::all() const {
-  ChainSet chains;
-  constant_chains(chains);
+void Ruleset::each_part(const std::function<void(ChainSet)> &take) const {
+  const auto part = [&](const auto &fill) {
+    ChainSet chains;
+    fill(chains);
+    take(std::move(chains));
+  };
+  part([&](ChainSet &out) { constant_chains(out); });
   for (const auto &[service, frontends] : frontends_of_)
-    service_chains(service, chains);
+    part([&, &name = service](ChainSet &out) { service_chains(name, out); });
   for (const auto *tree : {&addresses_, &node_ports_, &hairpins_})
     for (const auto &path : tree->paths())
-      tree_chain(*tree, path, chains.nat);
+      part([&](ChainSet &out) { tree_chain(*tree, path, out.nat); });
   for (const auto *tree : {&refused_, &refused_node_ports_})
     for (const auto &path : tree->paths())
-      tree_chain(*tree, path, chains.filter);
+      part([&](ChainSet &out) { tree_chain(*tree, path, out.filter); });
+}
+
+ChainSet Ruleset::all() const {
+  ChainSet chains;
+  each_part([&](ChainSet part) {
+    chains.nat.merge(part.nat);
+    chains.filter.merge(part.filter);
+  });
   return chains;
 }
 

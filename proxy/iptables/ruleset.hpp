@@ -41,6 +41,8 @@ public:
   ChainSet change(const TableDelta &delta);
   /// Every chain.
   ChainSet all() const;
+  /// The same in small parts, each of which is gone when the next comes.
+  void each_part(const std::function<void(ChainSet)> &take) const;
   const Table &table() const noexcept { return table_; }
 
 private:
