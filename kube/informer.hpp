@@ -61,7 +61,7 @@ struct InformerOptions {
   /// namespace and name.
   bool identitiesOnly = false;
   std::uint64_t seed = 0; ///< of the jitter; 0: by chance
-  /// Told of each failure before it is retried, on the informer's thread: the place to log it.
+  /// Told of each failure that it has to wait after, on its thread: the place to log it.
   std::function<void(const Error &)> report;
 };
 

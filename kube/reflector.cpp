@@ -102,10 +102,14 @@ void Reflector::count(std::uint64_t InformerStats::*counter) {
   ++(stats_.*counter);
 }
 
-void Reflector::failed(Error error) {
+/// What is answered at once by another way to ask belongs to the protocol: a server that wants no
+/// WatchList, a version that it has forgotten.
+Reflector::Next Reflector::failed(Error error, Next next) {
   count(&InformerStats::errors);
-  if (options_.report && !stop_)
+  const bool waits = next == Next::wait_watch || next == Next::wait_relist;
+  if (waits && options_.report && !stop_)
     options_.report(std::move(error).in("informer of " + std::string(kind_.plural)));
+  return next;
 }
 
 double Reflector::chance() { return std::uniform_real_distribution<double>(0, 1)(random_); }
@@ -189,31 +193,27 @@ Reflector::Next Reflector::list_page(const std::string &resource_version,
   HttpResponse answer;
   const auto result =
       get(list_path(resource_version, continue_token, paged), options_.answer, answer);
-  if (!result) {
-    failed(result.error());
-    return Next::wait_relist;
-  }
+  if (!result)
+    return failed(result.error(), Next::wait_relist);
   if (stop_)
     return Next::wait_relist;
   if (answer.status / 100 != 2) {
-    failed(error_of(answer).in("list"));
+    auto error = error_of(answer).in("list");
     const Status status = status_of(answer);
     const bool first_try = !resource_version.empty() || !continue_token.empty();
     if (status.code == 410 || is_version_too_large(status)) {
       version_unusable_ = true;
-      return first_try ? Next::relist : Next::wait_relist;
+      return failed(std::move(error), first_try ? Next::relist : Next::wait_relist);
     }
     retry_after_ = std::chrono::seconds(status.retryAfterSeconds);
-    return Next::wait_relist;
+    return failed(std::move(error), Next::wait_relist);
   }
   std::uint64_t malformed = 0;
   auto head = target_.stage_list(answer.body, malformed);
   for (; malformed > 0; --malformed)
     count(&InformerStats::malformed);
-  if (!head) {
-    failed(std::move(head.error()).in("list"));
-    return Next::wait_relist;
-  }
+  if (!head)
+    return failed(std::move(head.error()).in("list"), Next::wait_relist);
   continue_token = head->continue_;
   resource_version_ = head->resourceVersion;
   return Next::watch;
@@ -326,8 +326,8 @@ bool Reflector::on_object(Session &session, const WatchEvent &event) {
 
 Reflector::Next Reflector::on_error_event(std::string_view object, Stage stage) {
   const Status status = decode_status(object).value_or(Status{});
-  failed(error_of({status.code, "", "", std::string(object)}).in("watch: ERROR event"));
-  return after_status(status, stage);
+  return failed(error_of({status.code, "", "", std::string(object)}).in("watch: ERROR event"),
+                after_status(status, stage));
 }
 
 Reflector::Next Reflector::after_status(const Status &status, Stage stage) {
@@ -356,26 +356,20 @@ Reflector::Next Reflector::after_watch(const Session &session, const Result<> &r
   const Next again = session.stage == Stage::initial ? Next::wait_relist : Next::wait_watch;
   if (session.verdict)
     return *session.verdict;
-  if (session.broken) {
-    failed({Errc::io, "watch: a line that is not JSON"});
-    return again;
-  }
-  if (session.head.status != 0 && session.head.status / 100 != 2) {
-    failed(error_of(session.head).in("watch"));
-    return after_status(status_of(session.head), session.stage);
-  }
+  if (session.broken)
+    return failed({Errc::io, "watch: a line that is not JSON"}, again);
+  if (session.head.status != 0 && session.head.status / 100 != 2)
+    return failed(error_of(session.head).in("watch"),
+                  after_status(status_of(session.head), session.stage));
   if (!result) {
-    failed(result.error());
     const bool no_end = session.stage == Stage::initial && session.head.status != 0 &&
                         result.error().code() == Errc::timeout;
-    return no_end ? Next::list_once : again;
+    return failed(result.error(), no_end ? Next::list_once : again);
   }
   const auto lasted = std::chrono::steady_clock::now() - session.begun;
   if (session.stage == Stage::watching && (session.events > 0 || lasted >= options_.shortest))
     return Next::watch;
-  if (!stop_)
-    failed({Errc::unavailable, "watch: the server ended it at once"});
-  return again;
+  return stop_ ? again : failed({Errc::unavailable, "watch: the server ended it at once"}, again);
 }
 
 } // namespace sluice::kube

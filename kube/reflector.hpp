@@ -89,7 +89,7 @@ private:
   std::string watch_path(Stage stage);
   std::string scope_query() const;
   void pause();
-  void failed(Error error);
+  Next failed(Error error, Next next);
   void count(std::uint64_t InformerStats::*counter);
   double chance();
 

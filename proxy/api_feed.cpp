@@ -40,10 +40,8 @@ ApiFeed::ApiFeed(kube::ApiClient &client, const std::string &node_name, Inbox &i
 
 std::function<void(const Error &)> ApiFeed::say_failures() const {
   return [this, said = std::string(), at = Clock::time_point()](const Error &error) mutable {
-    const bool normal = error.code() == Errc::invalid_input || error.code() == Errc::unsupported ||
-                        error.code() == Errc::expired;
     const auto now = clock_.now();
-    if (normal || (error.what() == said && now - at < std::chrono::minutes(10)))
+    if (error.what() == said && now - at < std::chrono::minutes(10))
       return;
     said = error.what();
     at = now;

@@ -16,8 +16,7 @@ private:
   template <class Object>
   std::unique_ptr<kube::Informer<Object>> informer(kube::WatchScope scope,
                                                    kube::InformerOptions options = {});
-  /// A failure is said once, and again if it is another one or ten minutes have gone. That a server
-  /// wants no WatchList or has forgotten a version is no failure.
+  /// A failure is said once, and again if it is another one or ten minutes have gone.
   std::function<void(const Error &)> say_failures() const;
 
   kube::ApiClient &client_;

@@ -502,6 +502,27 @@ TEST_F(InformerTest, retry_after_is_honoured) {
   EXPECT_GE(std::chrono::steady_clock::now() - before, 1s);
 }
 
+TEST_F(InformerTest, what_another_way_to_ask_answers_is_no_failure_to_speak_of) {
+  api_->watch_list(ApiServer::WatchList::refused);
+  start_synced();
+  api_->send_error(410, "Expired");
+  ASSERT_TRUE(api_->wait_for_watches(kind_));
+  EXPECT_EQ(informer_->stats().errors, 2U);
+  EXPECT_EQ(errors_.size(), 0U);
+}
+
+TEST_F(InformerTest, a_refusal_that_it_cannot_ask_around_is_told) {
+  for (const int status : {400, 403, 404, 406, 410, 422, 500}) {
+    SCOPED_TRACE(status);
+    api_->fail_next(1000, status, "Because");
+    start();
+    EXPECT_TRUE(has(error(), "informer of configmaps: "));
+    informer_.reset();
+    while (errors_.size() > 0)
+      error();
+  }
+}
+
 TEST(backoff, it_doubles_up_to_its_limit_and_begins_anew_after_a_healthy_time) {
   Backoff backoff({800ms, 30s, 120s});
   Backoff::Time now{1h};

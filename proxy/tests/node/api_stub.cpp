@@ -76,9 +76,9 @@ std::vector<json> ApiStub::created(const std::string &plural) {
   return out;
 }
 
-void ApiStub::lack(const std::string &plural) {
+void ApiStub::refuse(const std::string &plural, int status) {
   const std::lock_guard lock(mutex_);
-  lacking_.insert(plural);
+  refused_[plural] = status;
 }
 
 void ApiStub::go_away() {
@@ -108,8 +108,8 @@ void ApiStub::answer(const std::shared_ptr<kube::http::Exchange> &exchange) {
   const auto &request = exchange->request();
   const auto plural = request.path.substr(request.path.rfind('/') + 1);
   const std::lock_guard lock(mutex_);
-  if (lacking_.count(plural) != 0)
-    return exchange->reply(reply(404, "404 page not found\n"));
+  if (const auto refused = refused_.find(plural); refused != refused_.end())
+    return exchange->reply(reply(refused->second, "not here\n"));
   if (request.method == "POST") {
     created_.emplace_back(plural, request.body);
     return exchange->reply(reply(201, request.body));

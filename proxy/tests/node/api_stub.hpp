@@ -7,7 +7,6 @@
 
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
-#include <set>
 
 namespace sluice::proxy::test {
 
@@ -26,8 +25,8 @@ public:
 
   /// What was created by others, oldest first.
   std::vector<nlohmann::json> created(const std::string &plural);
-  /// Answers 404 for this kind, as an API server that does not know it.
-  void lack(const std::string &plural);
+  /// Answers so for this kind: 404 as an API server that does not know it.
+  void refuse(const std::string &plural, int status);
 
   /// Goes away: nobody listens, streams are cut. The objects stay.
   void go_away();
@@ -57,7 +56,7 @@ private:
   std::vector<Event> events_;
   std::vector<Watcher> watchers_;
   std::vector<std::pair<std::string, std::string>> created_; ///< (plural, JSON)
-  std::set<std::string> lacking_;
+  std::map<std::string, int> refused_;
   std::unique_ptr<kube::http::Server> server_;
 };
 
