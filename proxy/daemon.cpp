@@ -54,6 +54,7 @@ Result<> Daemon::start() {
 void Daemon::run() {
   runner_->run();
   inbox_.close(); // nobody waits for room in it any more
+  proxy_metrics_.mode_ends();
 }
 
 Result<> Daemon::watch_config() {

@@ -30,9 +30,22 @@ Result<std::set<IpAddress>> local_addresses() {
   return out;
 }
 
+void record(const IptablesMetrics &metrics, const iptables::WriteReport &report) {
+  if (report.failed)
+    return (report.whole ? metrics.restore_failures : metrics.partial_restore_failures).add();
+  const auto number = [](std::size_t count) { return static_cast<double>(count); };
+  metrics.nat_total.set(number(report.present.nat));
+  metrics.filter_total.set(number(report.present.filter));
+  metrics.nat_last.set(number(report.written.nat));
+  metrics.filter_last.set(number(report.written.filter));
+}
+
 } // namespace
 
 Result<> Daemon::make_runner() {
+  shared_.iptablesWrote = [this](Family family, const iptables::WriteReport &report) {
+    record(*proxy_metrics_.of(family).iptables, report);
+  };
   std::vector<std::unique_ptr<FamilySync>> families;
   std::vector<KernelWatcher::Watch> watches;
   for (const auto family : families_of_host()) {

@@ -1,9 +1,7 @@
 #include "proxy/dataplanes.hpp"
 
 #include "kernel/nft/nft_socket.hpp"
-#include "proxy/iptables/dataplane.hpp"
 #include "proxy/ipvs/dataplane.hpp"
-#include "proxy/nftables/dataplane.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -34,13 +32,17 @@ Result<OpenedDataplane> open_nftables(Family family, const SharedState &shared) 
       std::move(nft.monitor)};
 }
 
-Result<OpenedDataplane> open_iptables(Flavour flavour, Family family) {
+Result<OpenedDataplane> open_iptables(Flavour flavour, Family family, const SharedState &shared) {
   SLUICE_ASSIGN(auto tool, kernel::iptables::open_tool({.family = family, .flavour = flavour}),
                 "open iptables");
   auto options = iptables::options_for(flavour);
   options.ipvsCtMarkBit = ipvs::Options{}.ownCtBit;
   if (family == Family::ipv4)
     options.routeLocalnet = iptables::route_localnet();
+  if (shared.iptablesWrote)
+    options.wrote = [family, wrote = shared.iptablesWrote](const iptables::WriteReport &report) {
+      wrote(family, report);
+    };
   return OpenedDataplane{iptables::make_dataplane(family, std::move(tool), std::move(options)),
                          std::nullopt};
 }
@@ -103,9 +105,9 @@ Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family,
   if (layout == "nftables")
     return open_nftables(family, shared);
   if (layout == "iptables-legacy")
-    return open_iptables(Flavour::legacy, family);
+    return open_iptables(Flavour::legacy, family, shared);
   if (layout == "iptables-nft")
-    return open_iptables(Flavour::nft, family);
+    return open_iptables(Flavour::nft, family, shared);
   if (layout == "ipvs")
     return open_ipvs(family, options);
   return fail(Errc::unsupported, "there is no data plane \"" + layout + "\"");

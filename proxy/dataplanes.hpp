@@ -3,6 +3,7 @@
 
 #include "kernel/nft/monitor.hpp"
 #include "proxy/dataplane.hpp"
+#include "proxy/iptables/dataplane.hpp"
 #include "proxy/nftables/dataplane.hpp"
 #include "proxy/options.hpp"
 
@@ -21,6 +22,7 @@ Result<Layout> layout_of_mode(const std::string &mode);
 /// What the families of one layout share. Those who share it are used by one thread.
 struct SharedState {
   std::shared_ptr<nftables::CommitCount> nftCommits = std::make_shared<nftables::CommitCount>();
+  std::function<void(Family, const iptables::WriteReport &)> iptablesWrote; ///< may be empty
 };
 
 /// One family's data plane, acting on the network namespace of the calling thread.

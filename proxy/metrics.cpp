@@ -40,11 +40,24 @@ kube::daemon::Gauge no_local_endpoints(kube::daemon::Metrics &metrics, Family fa
                        labels);
 }
 
+kube::daemon::Gauge rules_of(kube::daemon::Metrics &metrics, const char *name, const char *help,
+                             Family family, const char *table) {
+  auto labels = label_of(family);
+  labels["table"] = table;
+  return metrics.gauge(name, help, labels);
+}
+kube::daemon::Gauge all_rules(kube::daemon::Metrics &metrics, Family family, const char *table) {
+  return rules_of(metrics, "kubeproxy_sync_proxy_rules_iptables_total",
+                  "Our rules in the kernel, the jumps to them included.", family, table);
+}
+kube::daemon::Gauge last_rules(kube::daemon::Metrics &metrics, Family family, const char *table) {
+  return rules_of(metrics, "kubeproxy_sync_proxy_rules_iptables_last",
+                  "Rules that the last sync wrote.", family, table);
+}
+
 const char *failures_name(const std::string &mode) {
   if (mode == "nftables")
     return "kubeproxy_sync_proxy_rules_nftables_sync_failures_total";
-  if (mode == "iptables")
-    return "kubeproxy_sync_proxy_rules_iptables_restore_failures_total";
   return "sluice_proxy_sync_failures_total";
 }
 
@@ -55,6 +68,18 @@ double seconds(Clock::duration time) { return std::chrono::duration<double>(time
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
+
+IptablesMetrics::IptablesMetrics(kube::daemon::Metrics &metrics, Family family)
+    : nat_total(all_rules(metrics, family, "nat")),
+      filter_total(all_rules(metrics, family, "filter")),
+      nat_last(last_rules(metrics, family, "nat")),
+      filter_last(last_rules(metrics, family, "filter")),
+      restore_failures(metrics.counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total",
+                                       "Syncs of everything that iptables-restore refused.",
+                                       label_of(family))),
+      partial_restore_failures(metrics.counter(
+          "kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total",
+          "Syncs of what changed that iptables-restore refused.", label_of(family))) {}
 
 FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family, const std::string &mode)
     : sync(metrics.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one sync.",
@@ -96,7 +121,9 @@ FamilyMetrics::FamilyMetrics(kube::daemon::Metrics &metrics, Family family, cons
       frontends(
           metrics.gauge("sluice_proxy_frontends", "Frontends in the table.", label_of(family))),
       backend_sets(metrics.gauge("sluice_proxy_backend_sets", "Backend sets in the table.",
-                                 label_of(family))) {}
+                                 label_of(family))),
+      iptables(mode == "iptables" ? std::optional<IptablesMetrics>({metrics, family})
+                                  : std::nullopt) {}
 
 void FamilyMetrics::record(const SyncOutcome &outcome, const Model &model, Clock::time_point now) {
   using Kind = SyncOutcome::Kind;
@@ -142,6 +169,14 @@ ProxyMetrics::ProxyMetrics(kube::daemon::Metrics &metrics, std::string mode)
 
 FamilyMetrics &ProxyMetrics::of(Family family) {
   return families_.try_emplace(family, metrics_, family, mode_).first->second;
+}
+
+void ProxyMetrics::mode_ends() {
+  for (const auto &[family, metrics] : families_)
+    if (const auto &iptables = metrics.iptables)
+      for (const auto &gauge :
+           {iptables->nat_total, iptables->filter_total, iptables->nat_last, iptables->filter_last})
+        gauge.set(0);
 }
 
 void count_request(kube::daemon::Metrics &metrics, const std::string &host,

@@ -9,6 +9,14 @@
 
 namespace sluice::proxy {
 
+/// Of mode iptables: rules of ours by table of the kernel, and how writing them went.
+struct IptablesMetrics {
+  IptablesMetrics(kube::daemon::Metrics &metrics, Family family);
+
+  kube::daemon::Gauge nat_total, filter_total, nat_last, filter_last;
+  kube::daemon::Counter restore_failures, partial_restore_failures;
+};
+
 /// Thread-safe as the handles are.
 struct FamilyMetrics {
   FamilyMetrics(kube::daemon::Metrics &metrics, Family family, const std::string &mode);
@@ -21,6 +29,7 @@ struct FamilyMetrics {
   kube::daemon::Gauge last_sync, last_queued;
   kube::daemon::Gauge no_local_internal, no_local_external;
   kube::daemon::Gauge services, endpoints, frontends, backend_sets;
+  std::optional<IptablesMetrics> iptables;
 };
 
 /// Now, as Prometheus writes times.
@@ -31,6 +40,8 @@ struct ProxyMetrics {
   /// `mode`: only what applies to it is there.
   explicit ProxyMetrics(kube::daemon::Metrics &metrics, std::string mode = "nftables");
   FamilyMetrics &of(Family family);
+  /// Another one may come: gauges that only this one has are 0 from now on.
+  void mode_ends();
 
   kube::daemon::Counter service_changes, endpoint_changes, suppressed;
   kube::daemon::Gauge service_changes_pending, endpoint_changes_pending;

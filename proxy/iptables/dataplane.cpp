@@ -21,10 +21,11 @@ public:
     const auto all = ruleset_.all();
     if (!table.node.localhostNodePorts)
       SLUICE_TRY(close_localnet(), "start");
-    for (const auto &text : kernel_.texts_for_all(all, options_.chainsPerCommit))
-      SLUICE_TRY(write(text), "start");
+    SLUICE_ASSIGN(const auto counts,
+                  write(kernel_.texts_for_all(all, options_.chainsPerCommit), true), "start");
     kernel_ = KernelState();
     kernel_.written(all);
+    tell({.whole = true, .written = counts, .present = kernel_.rules()});
     if (table.node.localhostNodePorts && options_.routeLocalnet)
       SLUICE_TRY(options_.routeLocalnet->set(true), "start");
     started_ = true;
@@ -41,12 +42,14 @@ public:
     restarting_ = restarting_ || ruleset_.table().node.localhostNodePorts != was_open;
     if (restarting_)
       return start(Table(ruleset_.table()));
-    if (auto done = write(kernel_.text_for(unwritten_)); !done) {
-      started_ = done.error().code() == Errc::busy; // else the kernel's state is unknown
-      return fail(std::move(done.error()).in("apply"));
+    const auto counts = write({kernel_.text_for(unwritten_)}, false);
+    if (!counts) {
+      started_ = counts.error().code() == Errc::busy; // else the kernel's state is unknown
+      return fail(Error(counts.error()).in("apply"));
     }
     kernel_.written(unwritten_);
     unwritten_ = {};
+    tell({.written = *counts, .present = kernel_.rules()});
     return {};
   }
 
@@ -66,7 +69,8 @@ public:
     SLUICE_ASSIGN(auto saved, read_back(), "remove");
     kernel_ = KernelState(std::move(saved));
     SLUICE_TRY(close_localnet(), "remove");
-    SLUICE_TRY(write(kernel_.text_to_remove()), "remove");
+    if (const auto text = kernel_.text_to_remove(); !text.empty())
+      SLUICE_TRY(tool_->restore(text), "remove");
     return {};
   }
 
@@ -118,10 +122,26 @@ private:
     return options_.routeLocalnet->set(false);
   }
 
-  Result<> write(const std::string &text) {
-    if (text.empty())
-      return {};
-    return tool_->restore(text);
+  /// What was written.
+  Result<RuleCounts> write(const std::vector<std::string> &texts, bool whole) {
+    RuleCounts counts;
+    for (const auto &text : texts) {
+      if (text.empty())
+        continue;
+      if (auto done = tool_->restore(text); !done) {
+        if (done.error().code() != Errc::busy)
+          tell({.whole = whole, .failed = true});
+        return fail(std::move(done.error()));
+      }
+      const auto more = rules_in(text);
+      counts = {counts.nat + more.nat, counts.filter + more.filter};
+    }
+    return counts;
+  }
+
+  void tell(const WriteReport &report) const {
+    if (options_.wrote)
+      options_.wrote(report);
   }
 
   std::unique_ptr<kernel::iptables::Tool> tool_;

@@ -15,6 +15,17 @@ struct RouteLocalnet {
 /// The kernel's, in the network namespace of the thread that calls.
 RouteLocalnet route_localnet();
 
+/// Rules of ours in the tables of the kernel, the jumps to them included.
+struct RuleCounts {
+  std::size_t nat = 0, filter = 0;
+};
+/// What became of one `start` (`whole`) or `apply`.
+struct WriteReport {
+  bool whole = false;
+  bool failed = false;         ///< iptables-restore refused; that a lock is held is no failure
+  RuleCounts written, present; ///< by this one, and in all; unless it failed
+};
+
 struct Options {
   /// Marks the connections that we translate: only those are masqueraded on a hairpin, accepted
   /// when forwarding, and ever cleaned up. No other bit is touched.
@@ -29,12 +40,15 @@ struct Options {
   /// Where it is needed and the guard against strangers stands, it is set; it is taken back before
   /// the guard goes. Nothing: left alone.
   std::optional<RouteLocalnet> routeLocalnet;
+  /// Told of each write, on the thread that calls. May be empty.
+  std::function<void(const WriteReport &)> wrote;
 };
 
 /// What suits a flavour.
 inline Options options_for(kernel::iptables::Flavour flavour) {
   return {.chainsPerCommit = flavour == kernel::iptables::Flavour::nft ? 1000U : 0U,
-          .routeLocalnet = {}};
+          .routeLocalnet = {},
+          .wrote = {}};
 }
 
 /// `tool` is of the table's family and of the network namespace whose packets are meant. `start`

@@ -18,6 +18,7 @@ std::uint64_t digest(const Rules &rules) {
     value = digest(value, rule);
   return value;
 }
+SavedRules saved_as(const Rules &rules) { return {digest(rules), rules.size()}; }
 
 /// By the letters of Ruleset: "SLUICE-C-<16 digits>" and so on; "SLUICE-S-..." lead nowhere.
 bool is_of_a_service(const std::string &chain) {
@@ -68,7 +69,7 @@ void add_changes(const SavedTable &saved, const Chains &chains, Text &text) {
     const auto present = saved.chains.find(name);
     if (!rules && present != saved.chains.end())
       text.remove_chain(name);
-    if (rules && (present == saved.chains.end() || present->second != digest(*rules)))
+    if (rules && (present == saved.chains.end() || present->second.digest != digest(*rules)))
       text.chain(name, *rules);
   }
 }
@@ -132,7 +133,7 @@ void compare(const std::string &table, const SavedTable &saved, const SavedTable
     const auto present = saved.chains.find(name);
     if (present == saved.chains.end())
       out.push_back("table " + table + ": chain " + name + " is missing");
-    else if (present->second != value)
+    else if (present->second.digest != value.digest)
       out.push_back("table " + table + ": the rules of chain " + name + " were changed");
   }
   for (const auto &[name, value] : saved.chains)
@@ -151,10 +152,14 @@ void compare(const std::string &table, const SavedTable &saved, const SavedTable
 
 void note(SavedTable &saved, const Chains &chains) {
   for (const auto &[name, rules] : chains) {
-    if (rules)
-      saved.chains[name] = digest(*rules);
-    else
+    if (const auto before = saved.chains.find(name); before != saved.chains.end())
+      saved.rules -= before->second.count;
+    if (rules) {
+      saved.chains[name] = saved_as(*rules);
+      saved.rules += rules->size();
+    } else {
       saved.chains.erase(name);
+    }
   }
 }
 
@@ -178,21 +183,37 @@ Result<Saved> read_saved(std::string_view text) {
   kernel::iptables::Visitor visitor;
   visitor.chain = [&](std::string_view table, std::string_view chain, std::string_view) {
     if (auto *into = of(table); into != nullptr && is_ours(chain))
-      into->chains.emplace(chain, kEmptyDigest);
+      into->chains.emplace(chain, SavedRules{kEmptyDigest, 0});
   };
   visitor.rule = [&](std::string_view table, std::string_view chain, std::string_view rule) {
     auto *into = of(table);
     if (into == nullptr)
       return;
     if (is_ours(chain)) {
-      auto &value = into->chains[std::string(chain)];
-      value = digest(value, rule);
+      auto &of_chain =
+          into->chains.try_emplace(std::string(chain), SavedRules{kEmptyDigest, 0}).first->second;
+      of_chain = {digest(of_chain.digest, rule), of_chain.count + 1};
+      ++into->rules;
     } else if (leads_into_ours(rule)) {
       into->jumps.push_back({std::string(chain), std::string(rule)});
     }
   };
   SLUICE_TRY(kernel::iptables::visit(text, visitor), "read back");
   return saved;
+}
+
+RuleCounts rules_in(std::string_view text) {
+  RuleCounts counts;
+  bool filter = false;
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    if (line.substr(0, 1) == "*")
+      filter = line == "*filter";
+    if (line.substr(0, 3) == "-A " || line.substr(0, 3) == "-I ")
+      ++(filter ? counts.filter : counts.nat);
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+  }
+  return counts;
 }
 
 std::string KernelState::text_for(const ChainSet &chains) const {
@@ -210,7 +231,7 @@ std::vector<std::string> KernelState::texts_for_all(const ChainSet &all,
     texts = chains_of_services(saved_.nat, all.nat, chains_per_text);
     for (const auto &[name, rules] : all.nat)
       if (is_of_a_service(name) && then.chains.count(name) == 0)
-        then.chains[name] = digest(*rules);
+        then.chains[name] = saved_as(*rules);
   }
   texts.push_back(whole_table("filter", saved_.filter, all.filter, filter_jumps(is_guarded(all))) +
                   whole_table("nat", then, all.nat, nat_jumps()));
@@ -231,6 +252,11 @@ std::vector<std::string> KernelState::differences(const KernelState &wanted) con
 void KernelState::written(const ChainSet &chains) {
   note(saved_.nat, chains.nat);
   note(saved_.filter, chains.filter);
+}
+
+RuleCounts KernelState::rules() const {
+  return {saved_.nat.rules + nat_jumps().size(),
+          saved_.filter.rules + filter_jumps(guarded()).size()};
 }
 
 } // namespace sluice::proxy::iptables

@@ -6,16 +6,25 @@
 
 namespace sluice::proxy::iptables {
 
+/// The rules of a chain.
+struct SavedRules {
+  std::uint64_t digest;
+  std::size_t count;
+};
 /// One kernel table as read back: ours in it, and who jumps there.
 struct SavedTable {
-  std::map<std::string, std::uint64_t> chains; ///< of ours: a digest of the rules
-  std::vector<Jump> jumps;                     ///< rules of other chains that lead into ours
+  std::map<std::string, SavedRules> chains; ///< of ours
+  std::size_t rules = 0;                    ///< in all of them
+  std::vector<Jump> jumps;                  ///< rules of other chains that lead into ours
 };
 struct Saved {
   SavedTable nat, filter;
 };
 /// Reads what iptables-save printed. Errors: as kernel::iptables::visit.
 Result<Saved> read_saved(std::string_view text);
+
+/// How many rules a text for iptables-restore brings.
+RuleCounts rules_in(std::string_view text);
 
 /// Not thread-safe.
 class KernelState {
@@ -40,6 +49,8 @@ public:
 
   /// Those are in the kernel now.
   void written(const ChainSet &chains);
+  /// Of a kernel that is as it should be. O(1).
+  RuleCounts rules() const;
 
 private:
   Saved saved_;

@@ -86,6 +86,24 @@ TEST(proxy_metrics, names_types_and_labels_are_kube_proxys) {
   EXPECT_GT(text.samples.at("process_resident_memory_bytes"), 1e5);
 }
 
+TEST(proxy_metrics, mode_iptables_has_kube_proxys_names_too) {
+  const auto text = read_prometheus(text_of("iptables"));
+  for (const std::string gauge : {"total", "last"})
+    for (const std::string table : {"filter", "nat"})
+      for (const std::string family : {"IPv4", "IPv6"})
+        EXPECT_EQ(text.samples.count("kubeproxy_sync_proxy_rules_iptables_" + gauge +
+                                     "{ip_family=\"" + family + "\",table=\"" + table + "\"}"),
+                  1U)
+            << gauge << table << family;
+  for (const std::string counter : {"restore_failures_total", "partial_restore_failures_total"}) {
+    const auto name = "kubeproxy_sync_proxy_rules_iptables_" + counter;
+    EXPECT_EQ(text.types.at(name), "counter");
+    EXPECT_EQ(text.samples.count(name + "{ip_family=\"IPv6\"}"), 1U) << name;
+  }
+  EXPECT_EQ(text.types.at("kubeproxy_sync_proxy_rules_iptables_total"), "gauge");
+  EXPECT_EQ(text.samples.at("sluice_proxy_sync_failures_total{ip_family=\"IPv4\"}"), 1);
+}
+
 TEST(proxy_metrics, only_what_applies_to_the_mode_is_there) {
   for (const std::string mode : {"nftables", "iptables", "ipvs"}) {
     const auto text = read_prometheus(text_of(mode));

@@ -1,5 +1,5 @@
 #include "kernel/fake/iptables.hpp"
-#include "proxy/iptables/dataplane.hpp"
+#include "proxy/iptables/ruleset.hpp"
 #include "proxy/iptables/tests/random_table.hpp"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,9 @@ struct Bench {
   explicit Bench(Family family = Family::ipv4, std::size_t chains_per_commit = 0) {
     auto tool = std::make_unique<IptablesTool>();
     kernel = tool.get();
-    dataplane = make_dataplane(family, std::move(tool), {.chainsPerCommit = chains_per_commit});
+    Options options{.chainsPerCommit = chains_per_commit};
+    options.wrote = [this](const WriteReport &report) { reports.push_back(report); };
+    dataplane = make_dataplane(family, std::move(tool), std::move(options));
   }
   Chain nat(const std::string &chain) { return kernel->table("nat").at(chain); }
   Chain filter(const std::string &chain) { return kernel->table("filter").at(chain); }
@@ -26,8 +28,18 @@ struct Bench {
     return kernel->table("nat").lower_bound(prefix)->second;
   }
 
+  /// Rules of ours in a table of the kernel, and those that lead to them.
+  std::size_t rules(const std::string &table) {
+    std::size_t count = 0;
+    for (const auto &[name, rules] : kernel->table(table))
+      for (const auto &rule : rules)
+        count += name.rfind(kPrefix, 0) == 0 || rule.find(kPrefix) != std::string::npos;
+    return count;
+  }
+
   IptablesTool *kernel;
   std::unique_ptr<Dataplane> dataplane;
+  std::vector<WriteReport> reports;
 };
 
 Table table_with(TrafficPath pod, TrafficPath node, TrafficPath outside) {
@@ -171,6 +183,39 @@ TEST(iptables_ruleset, a_change_of_one_endpoint_writes_one_chain) {
   EXPECT_EQ(text.find("*filter"), std::string::npos);
 }
 
+TEST(iptables_ruleset, each_write_is_told_with_the_number_of_its_rules) {
+  auto table = table_with(kPlain, kMasqueraded, kMasqueraded);
+  Bench bench;
+  ASSERT_TRUE(bench.dataplane->start(table));
+  const auto first = bench.reports.back();
+  EXPECT_TRUE(first.whole && !first.failed);
+  EXPECT_EQ(first.present.nat, bench.rules("nat"));
+  EXPECT_EQ(first.written.nat, first.present.nat);
+  EXPECT_EQ(first.written.filter, bench.rules("filter"));
+
+  TableDelta delta;
+  delta.setBackends[BackendSetId(1)] = {{at("10.244.0.5:8080"), true},
+                                        {at("10.244.1.7:8080"), false},
+                                        {at("10.244.1.8:8080"), false}};
+  ASSERT_TRUE(bench.dataplane->apply(delta));
+  const auto second = bench.reports.back();
+  EXPECT_FALSE(second.whole || second.failed);
+  EXPECT_EQ(second.present.nat, first.present.nat + 1);
+  EXPECT_EQ(second.written.nat, 5U) << "one chain: two marks, three endpoints";
+  EXPECT_EQ(second.written.filter, 0U);
+
+  bench.kernel->fail_next(Error(Errc::busy, "the lock"));
+  delta.setBackends[BackendSetId(1)] = {{at("10.244.0.5:8080"), true}};
+  EXPECT_FALSE(bench.dataplane->apply(delta));
+  EXPECT_EQ(bench.reports.size(), 2U) << "a lock is no failure";
+  bench.kernel->fail_next(Error(Errc::kernel, "out of memory"));
+  EXPECT_FALSE(bench.dataplane->apply({}));
+  EXPECT_TRUE(bench.reports.back().failed && !bench.reports.back().whole);
+  bench.kernel->fail_next(Error(Errc::kernel, "out of memory"));
+  EXPECT_FALSE(bench.dataplane->start(tests::empty_table(Family::ipv4)));
+  EXPECT_TRUE(bench.reports.back().failed && bench.reports.back().whole);
+}
+
 TEST(iptables_ruleset, what_others_have_in_the_tables_stays_and_a_second_start_writes_nothing) {
   Bench bench;
   bench.kernel->table("nat")["DOCKER"] = {"-i docker0 -j RETURN"};
@@ -268,6 +313,8 @@ TEST(iptables_ruleset, many_small_changes_end_where_one_start_does) {
       before = now;
       const auto drift = bench.dataplane->verify(now);
       ASSERT_TRUE(drift && drift->empty()) << "step " << step << ": " << drift->differences.front();
+      ASSERT_EQ(bench.reports.back().present.nat, bench.rules("nat")) << "step " << step;
+      ASSERT_EQ(bench.reports.back().present.filter, bench.rules("filter")) << "step " << step;
     }
     EXPECT_GT(before.frontends.size(), 20U);
   }

@@ -1,7 +1,9 @@
 // What operators and load balancers see of the daemon, and how it follows its Node and its machine
 // (service-semantics.md B.8, B.9, D.1, F.3, F.5).
 
+#include "kube/daemon/control_socket.hpp"
 #include "proxy/tests/node/proxy_fixture.hpp"
+#include "proxy/tests/prometheus_text.hpp"
 
 #include <csignal>
 
@@ -144,7 +146,7 @@ TEST_F(Operations, an_address_that_an_interface_gets_takes_node_ports_at_once) {
 }
 
 TEST_F(Operations, service_cidrs_of_the_api_count_and_an_api_without_them_is_fine) {
-  api_->lack("servicecidrs");
+  api_->refuse("servicecidrs", 404);
   start_proxy();
   EXPECT_TRUE(eventually([&] { return log().find("no ServiceCIDRs") != std::string::npos; }));
   EXPECT_EQ(who_answers(kTcp4).size(), 2U);
@@ -162,6 +164,62 @@ TEST_F(Operations, service_cidrs_are_followed) {
   EXPECT_TRUE(eventually([&] { return rules().find("172.31.0.0/16") != std::string::npos; }));
   api_->remove("servicecidrs", "", "more");
   EXPECT_TRUE(eventually([&] { return rules().find("172.31.0.0/16") == std::string::npos; }));
+}
+
+TEST_F(Operations, a_list_that_the_api_server_refuses_is_said) {
+  api_->refuse("endpointslices", 400);
+  launch_proxy();
+  const std::string words = "no news from the API server";
+  EXPECT_TRUE(eventually([&] { return log().find(words) != std::string::npos; }));
+  EXPECT_FALSE(in_step());
+  const auto said = log();
+  EXPECT_NE(said.find("informer of endpointslices"), std::string::npos) << said;
+  EXPECT_EQ(said.find("informer of services"), std::string::npos) << said;
+}
+
+TEST_F(Operations, the_metrics_of_mode_iptables_count_the_rules_of_the_kernel) {
+  start_proxy({"--proxy-mode=iptables"});
+  const auto samples = [&] {
+    const auto text = read_prometheus(
+        run_inside(bed_->node(), {"curl", "-sf", "http://127.0.0.1:10249/metrics"}).value_or(""));
+    EXPECT_TRUE(text.complaints.empty()) << text.complaints.front();
+    return text.samples;
+  };
+  const auto rules = [&](const std::string &gauge, const std::string &table) {
+    return samples()["kubeproxy_sync_proxy_rules_iptables_" + gauge +
+                     "{ip_family=\"IPv4\",table=\"" + table + "\"}"];
+  };
+  const auto in_kernel = [&](const std::string &table) {
+    const auto count =
+        run_inside(bed_->node(), {"sh", "-c",
+                                  "for flavour in nft legacy; do iptables-$flavour-save -t " +
+                                      table + " 2>/dev/null; done | grep -c '^-A .*SLUICE-'"});
+    return count ? std::stod(*count) : -1;
+  };
+  for (const std::string table : {"nat", "filter"}) {
+    EXPECT_GT(in_kernel(table), 5) << table;
+    EXPECT_EQ(rules("total", table), in_kernel(table)) << table;
+    EXPECT_EQ(rules("last", table), in_kernel(table)) << "the first sync writes all: " << table;
+  }
+  const auto before = rules("total", "nat");
+  endpoints({3});
+  EXPECT_TRUE(eventually([&] { return rules("total", "nat") < before; }));
+  EXPECT_EQ(rules("total", "nat"), in_kernel("nat"));
+  EXPECT_LT(rules("last", "nat"), before / 2);
+  EXPECT_EQ(rules("last", "filter"), 0);
+  auto all = samples();
+  for (const std::string name : {"restore", "partial_restore"})
+    EXPECT_EQ(all.at("kubeproxy_sync_proxy_rules_iptables_" + name +
+                     "_failures_total{ip_family=\"IPv4\"}"),
+              0);
+  ASSERT_TRUE(
+      kube::daemon::control_call(socket(), {{"verb", "mode"}, {"mode", "nftables"}}).has_value());
+  EXPECT_TRUE(eventually([&] {
+    all = samples();
+    return all.count(
+               "kubeproxy_sync_proxy_rules_nftables_sync_failures_total{ip_family=\"IPv4\"}") == 1;
+  }));
+  EXPECT_EQ(rules("total", "nat"), 0) << "those of the mode before are gone";
 }
 
 TEST_F(Operations, c17_08_a_host_without_ipv6_works_and_complains_of_nothing) {
