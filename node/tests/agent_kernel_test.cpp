@@ -61,6 +61,9 @@ protected:
     ASSERT_EQ(run_in(*outside, "ip address add 192.0.2.254/24 dev out; ip link set out up\n"
                                "ip address add 10.244.9.9/32 dev lo"),
               "");
+    // A veth says that its peer came up a moment later; until then routes are marked "linkdown".
+    ASSERT_EQ(
+        run_in(*node, "timeout 20 sh -c 'while ip route show | grep -q linkdown; do :; done'"), "");
     const auto opened = node->run([&]() -> Result<> {
       SLUICE_ASSIGN(auto socket, kernel::RtnlSocket::open(), "test");
       rtnl.emplace(std::move(socket));
