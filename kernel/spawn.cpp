@@ -9,7 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/sched.h>
+#include <memory>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -47,8 +47,11 @@ struct Failure {
   int err;
 };
 
-/// Everything the child touches, made before the fork: between fork and exec a program with threads
-/// may only call async-signal-safe functions (signal-safety(7)).
+/// For system calls and little else; what the child executes gets another one.
+constexpr std::size_t kStackBytes = 64 * 1024;
+
+/// Everything the child touches, made before it begins: until its exec a program with threads may
+/// only call async-signal-safe functions (signal-safety(7)).
 struct Plan {
   std::string program;
   std::vector<char *> argv, env;
@@ -166,19 +169,18 @@ bool join_cgroup(int fd) noexcept {
   give_up(plan, Step::exec);
 }
 
-/// As fork(2), with a pidfd. Kernels or sandboxes without clone3 get the same by one step more.
-pid_t clone_process(UniqueFd &pidfd) {
+int begin_child(void *plan) noexcept { run_child(*static_cast<const Plan *>(plan)); }
+
+/// As vfork(2), with a pidfd: the child runs in our memory, on a stack of its own, until it
+/// executes its program. A large process need not copy its page tables for that.
+pid_t clone_process(Plan &plan, UniqueFd &pidfd) {
+  struct alignas(16) Stack {
+    std::array<std::byte, kStackBytes> bytes;
+  };
+  const auto stack = std::make_unique<Stack>();
   int fd = -1;
-  clone_args args{};
-  args.flags = CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<std::uint64_t>(&fd);
-  args.exit_signal = SIGCHLD;
-  auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
-  if (pid < 0 && (errno == ENOSYS || errno == EPERM || errno == E2BIG)) {
-    pid = ::fork();
-    if (pid > 0)
-      fd = ::pidfd_open(pid, 0);
-  }
+  const auto pid = ::clone(begin_child, stack->bytes.data() + kStackBytes,
+                           CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &fd);
   if (pid > 0)
     pidfd.reset(fd);
   return pid;
@@ -293,9 +295,7 @@ Result<Child> spawn(const SpawnOptions &options) {
   ::sigfillset(&all);
   (void)::pthread_sigmask(SIG_SETMASK, &all, &before);
   UniqueFd pidfd;
-  const auto pid = clone_process(pidfd);
-  if (pid == 0)
-    run_child(plan);
+  const auto pid = clone_process(plan, pidfd);
   const int clone_error = errno;
   (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0)
