@@ -30,6 +30,7 @@ Result<std::unique_ptr<KernelListener>> KernelListener::start(std::vector<std::u
       "watch the kernel");
   SLUICE_ASSIGN(auto nft, kernel::nft::NftMonitor::open(masquerade_table(), std::move(own_ports)),
                 "watch the kernel");
+  SLUICE_TRY(nft.listen(), "watch the kernel");
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop)
     return fail(Error::from_errno(errno, "watch the kernel: eventfd"));

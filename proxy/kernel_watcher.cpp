@@ -9,6 +9,8 @@ namespace sluice::proxy {
 
 Result<std::unique_ptr<KernelWatcher>> KernelWatcher::start(std::vector<Watch> watches,
                                                             Callback callback) {
+  for (auto &watch : watches)
+    SLUICE_TRY(watch.monitor.listen(), "start");
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop)
     return fail(Error::from_errno(errno, "eventfd for the watch on nf_tables"));
@@ -28,8 +30,10 @@ KernelWatcher::~KernelWatcher() {
 
 void KernelWatcher::run() {
   std::vector<pollfd> fds{{stop_.get(), POLLIN, 0}};
-  for (const auto &watch : watches_)
+  for (const auto &watch : watches_) {
     fds.push_back({watch.monitor.fd(), POLLIN, 0});
+    callback_(watch.family); // what happened until now was not heard
+  }
   for (;;) {
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
       return kube::daemon::log_error("the watch on nf_tables ended; changes by others are found by "

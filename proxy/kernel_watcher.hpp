@@ -10,7 +10,8 @@
 
 namespace sluice::proxy {
 
-/// Listens on a thread of its own, from `start` to destruction.
+/// Listens on a thread of its own, from `start` to destruction. Calls for every family at once,
+/// since nobody listened before; best started after a first load (see NftMonitor::listen).
 class KernelWatcher {
 public:
   using Callback = std::function<void(Family)>;

@@ -100,8 +100,6 @@ ProxyProcess::start(const kernel::NetNs &where, const ClusterApi &api, const Pro
   const auto log = folder + "/log";
   const UniqueFd out(::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
   const bool logged = wanted.commits == CommitsBy::log;
-  SLUICE_ASSIGN(auto commits, logged ? watch_file(log) : where.run(open_monitor),
-                "start sluice-proxy");
   SLUICE_TRY(show_flavour(where, wanted.layout), "start sluice-proxy");
   kernel::SpawnOptions options;
   options.argv = command_line(api, folder, wanted);
@@ -110,11 +108,13 @@ ProxyProcess::start(const kernel::NetNs &where, const ClusterApi &api, const Pro
   options.parent_death_signal = SIGKILL;
   const auto begin = Clock::now();
   SLUICE_ASSIGN(auto child, kernel::spawn(options), "start sluice-proxy");
-  std::unique_ptr<ProxyProcess> proxy(
-      new ProxyProcess(std::move(child), std::move(commits), folder));
+  std::unique_ptr<ProxyProcess> proxy(new ProxyProcess(std::move(child), folder));
   proxy->by_log_ = logged;
   SLUICE_TRY(proxy->wait_until_ready(), "start sluice-proxy");
   proxy->ready_after_ = Clock::now() - begin;
+  // Not before: what is announced to a listener costs who commits.
+  SLUICE_ASSIGN(proxy->commits_, logged ? watch_file(log) : where.run(open_monitor),
+                "watch sluice-proxy");
   return proxy;
 }
 

@@ -41,9 +41,9 @@ public:
   Result<Clock::time_point> next_commit();
 
 private:
-  ProxyProcess(kernel::Child child, UniqueFd commits, std::string folder)
-      : child_(std::move(child)), commits_(std::move(commits)), folder_(std::move(folder)),
-        log_(folder_ + "/log"), programs_(std::make_unique<ProgramPeak>(child_.pid())) {}
+  ProxyProcess(kernel::Child child, std::string folder)
+      : child_(std::move(child)), folder_(std::move(folder)), log_(folder_ + "/log"),
+        programs_(std::make_unique<ProgramPeak>(child_.pid())) {}
   Result<> wait_until_ready();
   /// Whether there was one since the last call.
   bool take_commits();

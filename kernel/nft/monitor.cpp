@@ -24,13 +24,18 @@ Result<NftMonitor> NftMonitor::open(TableId table, std::vector<std::uint32_t> ow
   const sockaddr_nl address{.nl_family = AF_NETLINK};
   if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0)
     return fail(Error::from_errno(errno, doing + ": bind"));
-  const int group = NFNLGRP_NFTABLES;
-  if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
-    return fail(Error::from_errno(errno, doing + ": join NFNLGRP_NFTABLES"));
   // Best effort: with the default an overrun comes sooner, and is told.
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBufferBytes,
                sizeof kReceiveBufferBytes);
   return NftMonitor(std::move(fd), std::move(table), std::move(own_ports));
+}
+
+Result<> NftMonitor::listen() {
+  const int group = NFNLGRP_NFTABLES;
+  if (::setsockopt(fd_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
+    return fail(Error::from_errno(errno, "watch nft table \"" + table_.str() +
+                                             "\": join NFNLGRP_NFTABLES"));
+  return {};
 }
 
 Result<TableEvents> NftMonitor::take_events() {

@@ -16,11 +16,14 @@ struct TableEvents {
 };
 
 /// Listens to changes of nf_tables (NFNLGRP_NFTABLES) and tells of those to one table that others
-/// made. Poll `fd()` for reading, then call `take_events`. Not thread-safe.
+/// made. Call `listen`, poll `fd()` for reading, then call `take_events`. Not thread-safe.
 class NftMonitor {
 public:
   /// In the calling thread's network namespace. `own_ports`: NftSocket::port_id of our sockets.
   static Result<NftMonitor> open(TableId table, std::vector<std::uint32_t> own_ports);
+  /// From here on. Each change in the namespace then costs whoever makes it an announcement of
+  /// every element: a large load of one's own is better done before, and looked at afterwards.
+  Result<> listen();
   int fd() const noexcept { return fd_.get(); }
   /// Everything that is there now; does not wait.
   Result<TableEvents> take_events();

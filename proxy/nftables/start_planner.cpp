@@ -37,8 +37,8 @@ public:
   Plan plan() {
     plan_objects();
     plan_ways();
+    plan_rules(); // ahead of the elements: the kernel walks all of a map that a new rule looks up
     plan_elements();
-    plan_rules();
     return finish();
   }
 

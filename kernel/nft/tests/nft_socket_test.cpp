@@ -327,6 +327,7 @@ TableEvents wait_for(NftMonitor &monitor) {
 TEST_F(kernel_nft_socket, the_monitor_tells_of_others_and_not_of_ourselves) {
   auto monitor = ns_->run([&] { return NftMonitor::open(kTable, {nft_->port_id()}); });
   ASSERT_TRUE(monitor) << monitor.error().what();
+  EXPECT_OK(monitor->listen());
   EXPECT_OK(nft_->commit(common_ground()));
   EXPECT_FALSE(wait_for(*monitor).any()) << "our own change";
   auto other = open();
