@@ -128,6 +128,7 @@ Result<> Net::add_host(const std::string &name) {
     return write_all({{"net/ipv6/conf/default/accept_dad", "0"},
                       {"net/ipv6/conf/all/accept_dad", "0"},
                       {"net/ipv6/conf/default/accept_redirects", "0"},
+                      {"net/ipv6/conf/default/router_solicitations", "0"},
                       {"net/ipv4/conf/all/accept_redirects", "0"},
                       {"net/ipv4/conf/default/accept_redirects", "0"},
                       {"net/ipv4/conf/all/send_redirects", "0"},

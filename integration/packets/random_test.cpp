@@ -16,7 +16,9 @@ namespace {
 using namespace std::chrono_literals;
 using proxy::cases::Line;
 
-constexpr unsigned kBenches = 16;
+/// The neighbours of all of them share the kernel's one table (gc_thresh3: 1024) with whatever else
+/// runs on the machine; a full one is silence, or EINVAL over IPv6.
+constexpr unsigned kBenches = 8;
 constexpr int kQuestions = 10;
 /// That an answer comes later is a miss, never a failure: silence is what was expected.
 constexpr auto kSilence = 100ms;
