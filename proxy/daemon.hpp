@@ -49,8 +49,9 @@ private:
 
   // daemon_parts.cpp
   Result<> make_runner();
-  Result<std::unique_ptr<Dataplane>> kernel_side(Family family,
-                                                 std::vector<KernelWatcher::Watch> &watches);
+  Result<std::unique_ptr<Dataplane>> kernel_side(Family family);
+  /// Once everything is loaded: see NftMonitor::listen.
+  void watch_kernel();
   void retire_other_modes();
   void start_events();
   void tell(EventType type, std::string kind, kube::ObjectKey about, std::string reason,
@@ -91,6 +92,7 @@ private:
   std::unique_ptr<OpsServers> servers_;
   std::unique_ptr<kube::daemon::ControlServer> control_;
   std::optional<Retry> control_retry_;
+  std::vector<KernelWatcher::Watch> watches_; ///< until the watcher has them
   std::unique_ptr<KernelWatcher> watcher_;
   std::jthread take_over_;
   std::unique_ptr<AddressWatcher> addresses_;

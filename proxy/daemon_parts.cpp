@@ -47,15 +47,15 @@ Result<> Daemon::make_runner() {
     record(*proxy_metrics_.of(family).iptables, report);
   };
   std::vector<std::unique_ptr<FamilySync>> families;
-  std::vector<KernelWatcher::Watch> watches;
   for (const auto family : families_of_host()) {
-    SLUICE_ASSIGN(auto side, kernel_side(family, watches), "open the data plane");
+    SLUICE_ASSIGN(auto side, kernel_side(family), "open the data plane");
     families.push_back(std::make_unique<FamilySync>(std::make_unique<Model>(family, node_name_),
                                                     std::move(side), options_.periods, clock_));
   }
   RunnerParts parts{inbox_, clock_, health_, proxy_metrics_, {}, {}, {}};
   if (!options_.own.dryRun) {
     parts.allStarted = [this] {
+      watch_kernel();
       retire_other_modes();
       if (options_.own.takeOver)
         take_over_ = std::jthread(take_over);
@@ -68,26 +68,30 @@ Result<> Daemon::make_runner() {
     };
   }
   runner_ = std::make_unique<Runner>(std::move(parts), options_.node, std::move(families));
-  if (!watches.empty()) {
-    SLUICE_ASSIGN(watcher_,
-                  KernelWatcher::start(std::move(watches),
-                                       [this](Family family) {
-                                         inbox_.put({KernelChanged{family}, clock_.now()});
-                                       }),
-                  "watch nf_tables");
-  }
   return {};
 }
 
-Result<std::unique_ptr<Dataplane>> Daemon::kernel_side(Family family,
-                                                       std::vector<KernelWatcher::Watch> &watches) {
+Result<std::unique_ptr<Dataplane>> Daemon::kernel_side(Family family) {
   if (options_.own.dryRun)
     return std::unique_ptr<Dataplane>(new DryRun([this](const Table &table) { show(table); }));
   SLUICE_ASSIGN(auto opened, open_dataplane(layout_, family, shared_, options_.ipvs),
                 name_of(family));
   if (opened.monitor)
-    watches.push_back({family, std::move(*opened.monitor)});
+    watches_.push_back({family, std::move(*opened.monitor)});
   return std::move(opened.dataplane);
+}
+
+void Daemon::watch_kernel() {
+  if (watches_.empty())
+    return;
+  auto watcher = KernelWatcher::start(std::move(watches_), [this](Family family) {
+    inbox_.put({KernelChanged{family}, clock_.now()});
+  });
+  if (watcher)
+    watcher_ = std::move(*watcher);
+  else
+    log_warning("changes by others are found by the periodic read-back alone",
+                {{"error", watcher.error()}});
 }
 
 void Daemon::retire_other_modes() {
