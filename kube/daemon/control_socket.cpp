@@ -22,6 +22,7 @@ constexpr std::size_t kRequestLimit = 1U << 20;
 constexpr std::size_t kAnswerLimit = 1U << 30; // a dump of everything
 constexpr std::size_t kMaxConnections = 128;
 constexpr std::chrono::seconds kAnswerTimeout(30); // for a client that does not read
+constexpr std::chrono::seconds kLastAnswers(1);    // for the same at the end
 
 json error_object(const Error &error) {
   return {{"ok", false},
@@ -89,6 +90,7 @@ struct ControlServer::Impl {
   void serve(Connection &connection) const;
   void add(UniqueFd fd);
   void reap();
+  bool all_over();
   void stop();
 };
 
@@ -147,15 +149,24 @@ void ControlServer::Impl::serve(Connection &connection) const {
   }
 }
 
+bool ControlServer::Impl::all_over() {
+  return std::all_of(connections.begin(), connections.end(),
+                     [](const Connection &connection) { return connection.over.load(); });
+}
+
+/// Nobody is added to `connections` any more once the acceptor has ended.
 void ControlServer::Impl::stop() {
   stopping = true;
   ::shutdown(listener.get(), SHUT_RDWR); // wakes accept4
   acceptor.join();
-  {
-    const std::lock_guard lock(mutex);
-    for (Connection &connection : connections)
-      ::shutdown(connection.fd.get(), SHUT_RDWR);
-  }
+  for (Connection &connection : connections)
+    ::shutdown(connection.fd.get(), SHUT_RD);
+  // Whoever asked for the end by a verb is to get its answer.
+  const auto deadline = std::chrono::steady_clock::now() + kLastAnswers;
+  while (!all_over() && std::chrono::steady_clock::now() < deadline)
+    ::poll(nullptr, 0, 1);
+  for (Connection &connection : connections)
+    ::shutdown(connection.fd.get(), SHUT_RDWR);
   for (Connection &connection : connections)
     connection.thread.join();
   ::unlink(path.c_str());

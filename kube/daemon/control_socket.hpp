@@ -30,7 +30,8 @@ public:
   /// Makes the folder of `path` if it is missing; the socket has mode 0600. A socket file that
   /// nobody listens on is replaced; already_exists if another daemon does.
   static Result<std::unique_ptr<ControlServer>> start(const std::string &path, Verbs verbs);
-  /// Cuts the connections, waits for handlers that run, removes the socket file.
+  /// Takes no more requests, waits for handlers that run and lets their answers out, for a second
+  /// at least; removes the socket file.
   ~ControlServer();
 
 private:

@@ -260,6 +260,28 @@ TEST_F(ControlSocket, a_slow_verb_holds_nobody_else_up) {
   slow.join();
 }
 
+TEST_F(ControlSocket, who_asked_before_the_end_gets_its_answer) {
+  Mailbox<int> begun, go;
+  auto with = verbs();
+  with["stop"] = [&](const json &) -> Result<json> {
+    begun.put(1);
+    go.take_until(in_5_s());
+    return json();
+  };
+  auto server = serve(std::move(with));
+  std::thread client([&] {
+    const auto answer = control_call(path_, {{"verb", "stop"}}, 10s);
+    EXPECT_TRUE(answer) << answer.error().what();
+  });
+  begun.take_until(in_5_s());
+  std::thread end([&] { server.reset(); });
+  while (control_call(path_, {{"verb", "none"}})) // until the end has begun
+    std::this_thread::yield();
+  go.put(1);
+  end.join();
+  client.join();
+}
+
 TEST_F(ControlSocket, clients_that_hang_or_leave_do_not_stop_the_end) {
   auto server = serve(verbs());
   const auto idle = connect_unix(path_);
