@@ -15,7 +15,8 @@ struct State {
     std::map<SocketAddress, DestinationInfo> destinations;
   };
   std::map<ServiceId, ServiceState> services;
-  std::set<std::string> schedulers{"rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq", "mh", "lblc"};
+  std::set<std::string> schedulers{"rr",  "wrr", "lc", "wlc", "sh",  "dh",
+                                   "sed", "nq",  "mh", "fo",  "ovf", "lblc"};
   Timeouts timeouts{std::chrono::minutes(15), std::chrono::minutes(2), std::chrono::minutes(5)};
   std::size_t operations = 0; ///< that were tried
 };

@@ -31,9 +31,10 @@ Family family_of(const ServiceId &id) noexcept;
 std::string to_string(const ServiceId &id);
 
 /// Bits of Service::flags: IP_VS_SVC_F_*. Persistence is not among them.
-inline constexpr std::uint32_t kOnePacket = 0x04;  ///< UDP: each packet is scheduled
-inline constexpr std::uint32_t kShFallback = 0x08; ///< sh: on to the next if that one has weight 0
-inline constexpr std::uint32_t kHashPorts = 0x10;  ///< sh, mh: the source port counts too
+inline constexpr std::uint32_t kOnePacket = 0x04; ///< UDP: each packet is scheduled
+/// sh, mh: on to the next if that one has weight 0
+inline constexpr std::uint32_t kHashFallback = 0x08;
+inline constexpr std::uint32_t kHashPorts = 0x10; ///< sh, mh: the source port counts too
 inline constexpr std::uint32_t kSchedulerFlag3 = 0x20;
 
 struct Service {

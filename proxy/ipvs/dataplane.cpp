@@ -10,6 +10,9 @@ using namespace kernel::nft;
 using kernel::ipvs::Ipvs;
 using kernel::ipvs::Op;
 
+constexpr auto kSchedulers =
+    "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh and, where it is new, twos";
+
 class IpvsDataplane final : public Dataplane {
 public:
   IpvsDataplane(Family family, std::unique_ptr<Nft> nft, std::unique_ptr<Ipvs> ipvs,
@@ -113,11 +116,7 @@ private:
   Result<> prepare() {
     SLUICE_TRY(environment_->prepare(), "prepare");
     SLUICE_TRY(ipvs_->set_timeouts(options_.timeouts), "prepare");
-    // A scheduler that the kernel does not have is told now, not with the first Service.
-    const Servers nothing(family_, options_);
-    const auto probe = nothing.service_of(options_.divertBit);
-    SLUICE_TRY(make({kernel::ipvs::AddService{probe}}), "prepare");
-    return clean_up({kernel::ipvs::RemoveService{probe.id}});
+    return try_scheduler(*ipvs_, family_, options_);
   }
 
   /// Services before the elements that lead to them, their record before both.
@@ -171,16 +170,9 @@ private:
 
   Result<> make(const std::vector<Op> &ops) {
     SLUICE_ASSIGN(const auto refused, ipvs_->apply_each(ops), "change IPVS");
-    for (const auto &refusal : refused) {
-      const auto &op = ops[refusal.operation];
-      const bool adds = std::holds_alternative<kernel::ipvs::AddService>(op) ||
-                        std::holds_alternative<kernel::ipvs::EditService>(op);
-      if (adds && refusal.error.code() == Errc::not_found)
-        return fail(Errc::unsupported, "this kernel has no IPVS scheduler \"" + options_.scheduler +
-                                           "\": modprobe ip_vs_" + options_.scheduler);
+    for (const auto &refusal : refused)
       if (refusal.error.code() != Errc::already_exists)
         return fail(Error(refusal.error));
-    }
     return {};
   }
 
@@ -264,6 +256,23 @@ private:
 };
 
 } // namespace
+
+Result<> try_scheduler(Ipvs &ipvs, Family family, const Options &options) {
+  const auto probe = Servers(family, options).service_of(options.divertBit);
+  SLUICE_ASSIGN(
+      const auto refused,
+      ipvs.apply_each({kernel::ipvs::AddService{probe}, kernel::ipvs::RemoveService{probe.id}}),
+      "try IPVS scheduler \"" + options.scheduler + "\"");
+  const bool added = refused.empty() || refused.front().operation != 0 ||
+                     refused.front().error.code() == Errc::already_exists;
+  if (added)
+    return {};
+  if (const auto &error = refused.front().error; error.code() != Errc::not_found)
+    return fail(Error(error).in("try IPVS scheduler \"" + options.scheduler + "\""));
+  return fail(Errc::unsupported, "this kernel has no IPVS scheduler \"" + options.scheduler +
+                                     "\": modprobe ip_vs_" + options.scheduler +
+                                     ", or take another one; Linux comes with " + kSchedulers);
+}
 
 std::unique_ptr<Dataplane> make_dataplane(Family family, std::unique_ptr<Nft> nft,
                                           std::unique_ptr<Ipvs> ipvs,

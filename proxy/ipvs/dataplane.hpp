@@ -13,7 +13,8 @@ namespace sluice::proxy::ipvs {
 struct Options {
   std::string table = "sluice-proxy-ipvs";
   std::string scheduler = "rr"; ///< any that the kernel has
-  /// IP_VS_SVC_F_*; nothing: ports are hashed with scheduler mh, else none.
+  /// IP_VS_SVC_F_*; nothing: sh and mh go on to the next endpoint where one drains, mh hashes
+  /// ports.
   std::optional<std::uint32_t> schedulerFlags = {};
   kernel::ipvs::Timeouts timeouts = {}; ///< 0: as they are
   /// An endpoint that left keeps its connections at most so long; nothing: until they end.
@@ -27,6 +28,10 @@ struct Options {
   /// The first load goes to the kernel in commits of about so many elements.
   std::size_t elementsPerCommit = 20'000;
 };
+
+/// Makes and removes a virtual service, so that the kernel loads the scheduler's module. Errors:
+/// unsupported, with what to do, if it has none.
+Result<> try_scheduler(kernel::ipvs::Ipvs &ipvs, Family family, const Options &options);
 
 /// All three are of the namespace whose packets are meant; `start` and `remove` are called in a
 /// thread of it. `clock` outlives the data plane.

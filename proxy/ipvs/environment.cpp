@@ -20,9 +20,11 @@ constexpr kernel::IfIndex kLoopback(1);
 constexpr std::uint8_t kLocalRoute = 2, kHostScope = 254; // RTN_LOCAL, RT_SCOPE_HOST
 
 /// Packets of translated connections can be masqueraded; the connections of an endpoint that was
-/// removed end with their next packet.
+/// removed end with their next packet; a client that takes its source port again is
+/// scheduled anew and does not stay with its first endpoint for good.
 constexpr std::array kParameters{std::pair{"net/ipv4/vs/conntrack", "1"},
-                                 std::pair{"net/ipv4/vs/expire_nodest_conn", "1"}};
+                                 std::pair{"net/ipv4/vs/expire_nodest_conn", "1"},
+                                 std::pair{"net/ipv4/vs/conn_reuse_mode", "1"}};
 /// Only the device that has an address answers for it, and asks with one of its own.
 constexpr std::array kStrictArp{std::pair{"net/ipv4/conf/all/arp_ignore", "1"},
                                 std::pair{"net/ipv4/conf/all/arp_announce", "2"}};

@@ -36,7 +36,8 @@ struct EnvironmentOptions {
 };
 
 /// A rule of policy routing for the bit, a table with a local route for everything, and the
-/// parameters net.ipv4.vs.{conntrack,expire_nodest_conn}. Of the calling thread's namespace.
+/// parameters net.ipv4.vs.{conntrack,expire_nodest_conn,conn_reuse_mode}. Of the calling thread's
+/// namespace.
 std::unique_ptr<Environment> make_environment(Family family, const EnvironmentOptions &options);
 
 /// The lines of /proc/net/ip_vs_conn. Pure; a line that it cannot read is none.

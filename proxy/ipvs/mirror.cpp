@@ -35,7 +35,9 @@ void Mirror::load(const Table &table) {
   retire_unused();
 }
 
-void Mirror::change(const TableDelta &delta) {
+void Mirror::change(const TableDelta &given) {
+  const bool renews = chooses_weight_zero(options_);
+  const auto &delta = renews ? with_frontends_of_shrunk_sets(given) : TableDelta(given);
   const auto withdraw_if_there = [&](const Frontend &frontend) {
     if (const auto found = table_.frontends.find(frontend); found != table_.frontends.end())
       withdraw(frontend, found->second);
@@ -44,6 +46,7 @@ void Mirror::change(const TableDelta &delta) {
     withdraw_if_there(frontend);
   for (const auto &[frontend, info] : delta.setFrontends)
     withdraw_if_there(frontend);
+  const auto retired = renews ? retire_unused() : std::map<ServerKey, Mark>{};
   for (const auto id : delta.removeBackends)
     withdraw_backends(id, backends_of(id));
   for (const auto &[id, backends] : delta.setBackends) {
@@ -55,7 +58,25 @@ void Mirror::change(const TableDelta &delta) {
     set_node(*delta.node);
   for (const auto &[frontend, info] : delta.setFrontends)
     bring(frontend, info);
+  for (const auto &[key, mark] : retired)
+    if (const auto found = server_of_.find(key); found != server_of_.end())
+      servers_.replaced(mark, found->second.mark);
   retire_unused();
+}
+
+/// Withdrawn and brought again, they get another virtual service.
+TableDelta Mirror::with_frontends_of_shrunk_sets(TableDelta delta) const {
+  std::set<BackendSetId> shrunk;
+  for (const auto &[id, backends] : delta.setBackends)
+    for (const auto stay = addresses_of(backends); const auto &backend : backends_of(id))
+      if (stay.count(backend.address) == 0)
+        shrunk.insert(id);
+  const std::set<Frontend> gone(delta.removeFrontends.begin(), delta.removeFrontends.end());
+  for (const auto &[frontend, info] : table_.frontends)
+    for (const auto source : kSources)
+      if (gone.count(frontend) == 0 && shrunk.count(path_of(info, source).backends) != 0)
+        delta.setFrontends.emplace(frontend, info);
+  return delta;
 }
 
 const BackendSet &Mirror::backends_of(BackendSetId id) const {
@@ -152,8 +173,12 @@ void Mirror::withdraw(const Frontend &frontend, const FrontendInfo &info) {
 Mark Mirror::acquire(const ServerKey &key, bool affinity, Mark hint) {
   auto &server = server_of_[key];
   if (server.mark == 0) {
-    server.mark = allocate(hint);
-    servers_.want(server.mark, key.protocol, addresses_of(backends_of(key.set)));
+    const auto endpoints = addresses_of(backends_of(key.set));
+    const bool unfit = servers_.is_unfit(hint, endpoints);
+    server.mark = allocate(unfit ? 0 : hint);
+    servers_.want(server.mark, key.protocol, endpoints);
+    if (unfit)
+      servers_.replaced(hint, server.mark);
   }
   ++server.users;
   if (affinity && server.affinity_users++ == 0)
@@ -175,7 +200,9 @@ void Mirror::pin(const ServerKey &key, const Server &server, const BackendSet &b
     auto &pinned = pins_[at];
     if (pinned.mark == 0) {
       const auto hint = remembered_.pinned.find(at);
-      pinned.mark = allocate(hint == remembered_.pinned.end() ? 0 : hint->second);
+      const bool fits =
+          hint != remembered_.pinned.end() && !servers_.is_unfit(hint->second, {backend.address});
+      pinned.mark = allocate(fits ? hint->second : 0);
       servers_.want(pinned.mark, key.protocol, {backend.address});
     }
     ++pinned.users;
@@ -194,7 +221,8 @@ void Mirror::unpin(const Server &server, const BackendSet &backends) {
 }
 
 /// At the end of a change: what one frontend left, another may have taken.
-void Mirror::retire_unused() {
+std::map<Mirror::ServerKey, Mark> Mirror::retire_unused() {
+  std::map<ServerKey, Mark> retired;
   for (const auto &at : std::exchange(unpinned_, {}))
     if (const auto found = pins_.find(at); found != pins_.end() && found->second.users == 0) {
       servers_.retire(found->second.mark);
@@ -204,8 +232,10 @@ void Mirror::retire_unused() {
     if (const auto found = server_of_.find(key);
         found != server_of_.end() && found->second.users == 0) {
       servers_.retire(found->second.mark);
+      retired.emplace(key, found->second.mark);
       server_of_.erase(found);
     }
+  return retired;
 }
 
 Mark Mirror::allocate(Mark hint) {

@@ -21,7 +21,7 @@ public:
 
   /// The whole table; once, before any change.
   void load(const Table &table);
-  void change(const TableDelta &delta);
+  void change(const TableDelta &given);
 
   const Table &table() const noexcept { return table_; }
   Servers &servers() noexcept { return servers_; }
@@ -52,11 +52,12 @@ private:
   void bring_backends(BackendSetId id, const BackendSet &backends);
   void withdraw_backends(BackendSetId id, const BackendSet &backends);
   void set_node(const NodeInfo &node);
+  TableDelta with_frontends_of_shrunk_sets(TableDelta delta) const;
   Mark acquire(const ServerKey &key, bool affinity, Mark hint);
   void release(const ServerKey &key, bool affinity);
   void pin(const ServerKey &key, const Server &server, const BackendSet &backends);
   void unpin(const Server &server, const BackendSet &backends);
-  void retire_unused();
+  std::map<ServerKey, Mark> retire_unused();
   Mark allocate(Mark hint);
   const BackendSet &backends_of(BackendSetId id) const;
 

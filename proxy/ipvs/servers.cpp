@@ -4,13 +4,36 @@ namespace sluice::proxy::ipvs {
 
 using namespace kernel::ipvs;
 
-Servers::Servers(Family family, const Options &options) : family_(family), options_(options) {}
+namespace {
+
+/// Without fallback they refuse the clients whose endpoint has weight 0.
+std::uint32_t usual_flags(const std::string &scheduler) {
+  if (scheduler == "sh")
+    return kHashFallback;
+  return scheduler == "mh" ? kHashFallback | kHashPorts : 0;
+}
+
+} // namespace
+
+Servers::Servers(Family family, const Options &options)
+    : family_(family), options_(options),
+      weight_(options.scheduler == "ovf" ? kOverflowWeight : 1U) {}
 
 Service Servers::service_of(Mark mark) const {
-  const auto usual = options_.scheduler == "mh" ? kHashPorts : 0U;
   return {.id = id_of(mark),
           .scheduler = options_.scheduler,
-          .flags = options_.schedulerFlags.value_or(usual)};
+          .flags = options_.schedulerFlags.value_or(usual_flags(options_.scheduler))};
+}
+
+bool Servers::is_unfit(Mark mark, const std::set<SocketAddress> &endpoints) const {
+  const auto actual = actual_.find(mark);
+  if (actual == actual_.end())
+    return false;
+  const auto &weights = actual->second.weights;
+  return !(actual->second.service == service_of(mark)) ||
+         (chooses_weight_zero(options_) &&
+          std::any_of(weights.begin(), weights.end(),
+                      [&](const auto &one) { return endpoints.count(one.first) == 0; }));
 }
 
 void Servers::found(Mark mark, Found found) {
@@ -21,11 +44,24 @@ void Servers::found(Mark mark, Found found) {
 void Servers::want(Mark mark, Protocol protocol, std::set<SocketAddress> endpoints) {
   wanted_[mark] = {protocol, std::move(endpoints)};
   changed_.insert(mark);
+  change_predecessors(mark);
 }
 
 void Servers::retire(Mark mark) {
   wanted_.erase(mark);
   changed_.insert(mark);
+  change_predecessors(mark);
+}
+
+void Servers::replaced(Mark mark, Mark by) {
+  successors_[mark] = by;
+  changed_.insert(mark);
+}
+
+void Servers::change_predecessors(Mark mark) {
+  for (const auto &[old, by] : successors_)
+    if (by == mark)
+      changed_.insert(old);
 }
 
 Servers::Plan Servers::plan(Clock::time_point now) {
@@ -50,18 +86,17 @@ void Servers::plan_service(Mark mark, Clock::time_point now, Plan &plan) {
   if (is_new) {
     plan.created.emplace(mark, wanted->second.protocol);
     plan.before.push_back(AddService{service});
-  } else if (!(found.service == service)) {
-    plan.before.push_back(EditService{service});
   }
   found.service = service;
   found.protocol = wanted->second.protocol;
   for (const auto &endpoint : wanted->second.endpoints) {
-    const auto [weight, added] = found.weights.try_emplace(endpoint, 1);
+    const auto [weight, added] = found.weights.try_emplace(endpoint, weight_);
+    const Destination destination{.address = endpoint, .weight = weight_};
     if (added)
-      plan.before.push_back(AddDestination{service.id, {.address = endpoint}});
-    else if (weight->second != 1)
-      plan.before.push_back(EditDestination{service.id, {.address = endpoint}});
-    weight->second = 1;
+      plan.before.push_back(AddDestination{service.id, destination});
+    else if (weight->second != weight_)
+      plan.before.push_back(EditDestination{service.id, destination});
+    weight->second = weight_;
     draining_.erase({mark, endpoint});
   }
   plan_gone(mark, found, wanted->second.endpoints, now, plan);
@@ -73,8 +108,9 @@ void Servers::plan_gone(Mark mark, Found &found, const std::set<SocketAddress> &
     const auto &[endpoint, weight] = *at;
     if (stay.count(endpoint) != 0) {
       ++at;
-    } else if (found.protocol == Protocol::udp) {
+    } else if (goes_at_once(mark, found, endpoint)) {
       plan.after.push_back(RemoveDestination{id_of(mark), endpoint});
+      draining_.erase({mark, endpoint});
       at = found.weights.erase(at);
     } else {
       if (weight != 0)
@@ -85,6 +121,17 @@ void Servers::plan_gone(Mark mark, Found &found, const std::set<SocketAddress> &
   }
 }
 
+bool Servers::goes_at_once(Mark mark, const Found &found, const SocketAddress &endpoint) const {
+  if (found.protocol != Protocol::udp)
+    return false;
+  if (wanted_.count(mark) != 0)
+    return true;
+  for (auto by = successors_.find(mark); by != successors_.end(); by = successors_.find(by->second))
+    if (const auto wanted = wanted_.find(by->second); wanted != wanted_.end())
+      return wanted->second.endpoints.count(endpoint) == 0;
+  return true;
+}
+
 void Servers::remove_if_done(Mark mark, Plan &plan) {
   const auto actual = actual_.find(mark);
   if (actual == actual_.end() || wanted_.count(mark) != 0 || !actual->second.weights.empty())
@@ -92,6 +139,7 @@ void Servers::remove_if_done(Mark mark, Plan &plan) {
   plan.after.push_back(RemoveService{id_of(mark)});
   plan.removed.push_back(mark);
   actual_.erase(actual);
+  successors_.erase(mark);
 }
 
 bool Servers::is_over(const DrainKey &key, Clock::time_point since, Clock::time_point now) const {

@@ -1,13 +1,23 @@
 #pragma once
 // The virtual services: which there are, which there should be, and the operations between. An
 // endpoint that leaves gets weight 0 and goes with its last connection; UDP knows no connections,
-// there it goes at once. Pure but for `reap`, which asks how many connections are left.
+// there it goes at once. A service that has another scheduler than it should is replaced and not
+// changed: the kernel would refuse connections meanwhile. Pure but for `reap`, which asks how many
+// connections are left.
 
 #include "proxy/ipvs/layout.hpp"
 
 #include <set>
 
 namespace sluice::proxy::ipvs {
+
+/// Scheduler ovf fills one endpoint with so many connections before it takes the next. With 1 it
+/// would refuse the third connection to the last one.
+inline constexpr std::uint32_t kOverflowWeight = 65'536;
+
+/// Scheduler dh gives a service address an endpoint, whatever its weight, and refuses the
+/// connection if that is 0.
+inline bool chooses_weight_zero(const Options &options) { return options.scheduler == "dh"; }
 
 class Servers {
 public:
@@ -23,6 +33,9 @@ public:
 
   void want(Mark mark, Protocol protocol, std::set<SocketAddress> endpoints);
   void retire(Mark mark);
+  /// `by` has the frontends of the retired `mark`, whose UDP flows go on too, to endpoints that
+  /// `by` wants.
+  void replaced(Mark mark, Mark by);
 
   struct Plan {
     std::map<Mark, Protocol> created;     ///< to be recorded first
@@ -43,6 +56,8 @@ public:
 
   kernel::ipvs::ServiceId id_of(Mark mark) const { return kernel::ipvs::MarkId{family_, mark}; }
   kernel::ipvs::Service service_of(Mark mark) const;
+  /// The kernel has it, but not as it should be used for these endpoints.
+  bool is_unfit(Mark mark, const std::set<SocketAddress> &endpoints) const;
 
 private:
   struct Wanted {
@@ -54,12 +69,16 @@ private:
   void plan_gone(Mark mark, Found &found, const std::set<SocketAddress> &stay,
                  Clock::time_point now, Plan &plan);
   void remove_if_done(Mark mark, Plan &plan);
+  bool goes_at_once(Mark mark, const Found &found, const SocketAddress &endpoint) const;
+  void change_predecessors(Mark mark);
   bool is_over(const DrainKey &key, Clock::time_point since, Clock::time_point now) const;
 
   Family family_;
   const Options &options_;
+  std::uint32_t weight_; ///< of an endpoint that is wanted
   std::map<Mark, Found> actual_;
   std::map<Mark, Wanted> wanted_;
+  std::map<Mark, Mark> successors_;
   std::set<Mark> changed_;
   std::map<DrainKey, Clock::time_point> draining_; ///< weight 0, and since when we know
 };

@@ -86,7 +86,7 @@ TEST_P(IpvsRules, what_was_written_is_read_back) {
       {.id = kMark6, .scheduler = "wrr", .persistence = std::chrono::seconds(360)},
       {.id = kTcp,
        .scheduler = "sh",
-       .flags = kShFallback | kHashPorts,
+       .flags = kHashFallback | kHashPorts,
        .persistence = std::chrono::seconds(10),
        .client_prefix_length = 24},
       {.id = kUdp, .scheduler = "mh", .flags = kOnePacket},
