@@ -52,12 +52,19 @@ std::chrono::seconds in_seconds(std::chrono::nanoseconds time) {
   return std::chrono::ceil<std::chrono::seconds>(time);
 }
 
-Result<OpenedDataplane> open_ipvs(Family family, const IpvsOptions &wanted) {
-  static const SteadyClock kClock;
+ipvs::Options ipvs_options(const IpvsOptions &wanted) {
   ipvs::Options options;
   options.scheduler = wanted.scheduler;
   options.timeouts = {in_seconds(wanted.tcpTimeout), in_seconds(wanted.tcpFinTimeout),
                       in_seconds(wanted.udpTimeout)};
+  if (wanted.drainLimit.count() > 0)
+    options.tcpDrainLimit = options.sctpDrainLimit = in_seconds(wanted.drainLimit);
+  return options;
+}
+
+Result<OpenedDataplane> open_ipvs(Family family, const IpvsOptions &wanted) {
+  static const SteadyClock kClock;
+  const auto options = ipvs_options(wanted);
   SLUICE_ASSIGN(auto nft, open_nft(family, options.table), "mode ipvs");
   SLUICE_ASSIGN(auto socket, kernel::ipvs::IpvsSocket::open(), "mode ipvs");
   auto environment = ipvs::make_environment(
@@ -108,15 +115,18 @@ Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family,
     return open_iptables(Flavour::legacy, family, shared);
   if (layout == "iptables-nft")
     return open_iptables(Flavour::nft, family, shared);
-  if (layout == "ipvs")
+  if (layout == "ipvs") {
+    SLUICE_ASSIGN(auto socket, kernel::ipvs::IpvsSocket::open(), "mode ipvs");
+    SLUICE_TRY(ipvs::try_scheduler(socket, family, ipvs_options(options)), "mode ipvs");
     return open_ipvs(family, options);
+  }
   return fail(Errc::unsupported, "there is no data plane \"" + layout + "\"");
 }
 
 std::optional<OpenedDataplane> open_leftover(const Layout &layout, Family family) {
   if (layout == "ipvs" && !has_table(family, ipvs::Options{}.table))
     return std::nullopt;
-  auto opened = open_dataplane(layout, family);
+  auto opened = layout == "ipvs" ? open_ipvs(family, {}) : open_dataplane(layout, family);
   return opened ? std::optional(std::move(*opened)) : std::nullopt;
 }
 

@@ -15,7 +15,7 @@ constexpr const char *kVersion = "sluice-proxy v0.1.0";
 
 /// The texts of flags without a field.
 struct Loose {
-  std::string healthzPort, metricsPort, bootIdFile, machineIdFile, drainTimeout;
+  std::string healthzPort, metricsPort, bootIdFile, machineIdFile, drainTimeout, ipvsDrainLimit;
 };
 
 /// The texts of the flags that stand for fields, by flag.
@@ -56,6 +56,9 @@ void add_own_flags(CLI::App &app, OwnFlags &own, Loose &old) {
   app.add_option("--drain-timeout", old.drainTimeout,
                  "after a change of mode: how long open connections keep what they need of the old "
                  "mode (default 10m)");
+  app.add_option("--ipvs-drain-limit", old.ipvsDrainLimit,
+                 "in mode ipvs: how long an endpoint that left keeps its TCP and SCTP connections "
+                 "(default 0: until they end)");
   app.add_flag("--manage-sysctls", own.manageSysctls,
                "raise the machine's conntrack parameters to what is configured");
   app.add_flag("--take-over", own.takeOver,
@@ -113,10 +116,15 @@ Result<> set_address(const std::string &flag, std::string &address, const std::s
   return {};
 }
 
-Result<> set_drain_timeout(const std::string &text, OwnFlags &own) {
-  SLUICE_ASSIGN(own.drainTimeout, config::parse_duration(text), "--drain-timeout");
-  if (own.drainTimeout.count() < 0)
-    return fail(Errc::invalid_input, "--drain-timeout: \"" + text + "\" is negative");
+Result<> set_times(const Loose &old, CommandLine &line) {
+  if (line.given.count("drain-timeout") > 0) {
+    SLUICE_ASSIGN(line.own.drainTimeout, config::parse_duration(old.drainTimeout),
+                  "--drain-timeout");
+  }
+  if (line.given.count("ipvs-drain-limit") > 0) {
+    SLUICE_ASSIGN(line.own.ipvsDrainLimit, config::parse_duration(old.ipvsDrainLimit),
+                  "--ipvs-drain-limit");
+  }
   return {};
 }
 
@@ -202,8 +210,8 @@ CommandLine parse_command_line(int argc, const char *const *argv) {
     if (option->count() > 0)
       line.given.insert(option->get_lnames().front());
   auto done = set_fields(texts, line);
-  if (done && line.given.count("drain-timeout") > 0)
-    done = set_drain_timeout(old.drainTimeout, line.own);
+  if (done)
+    done = set_times(old, line);
   if (done)
     done = set_addresses(old, line);
   if (!done)

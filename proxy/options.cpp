@@ -110,6 +110,7 @@ Result<ProxyOptions> options_of(KubeProxyConfiguration config, OwnFlags own) {
   set_from_section(config, options);
   SLUICE_TRY(set_node(config, options), "configuration");
   SLUICE_TRY(set_ipvs(config, options.ipvs), "configuration");
+  options.ipvs.drainLimit = options.own.ipvsDrainLimit;
   options.healthzBindAddress = listen_address(config.healthzBindAddress);
   options.metricsBindAddress = listen_address(config.metricsBindAddress);
   options.sysctls = sysctl_wishes(config.conntrack);

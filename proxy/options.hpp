@@ -15,6 +15,7 @@ struct OwnFlags {
   std::string configFile, writeConfigTo, master, hostnameOverride, serviceCidrs;
   std::string controlSocket = "/run/sluice/proxy.sock"; ///< empty: none
   std::chrono::nanoseconds drainTimeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds ipvsDrainLimit{0}; ///< 0: until the last connection ends
   bool cleanup = false, initOnly = false, dryRun = false, manageSysctls = false;
   bool takeOver = true;      ///< remove kube-proxy's rules after our first sync
   bool strictConfig = false; ///< unknown fields are refused
@@ -26,6 +27,7 @@ struct IpvsOptions {
   std::vector<Cidr> excludeCidrs; ///< virtual servers that are left alone
   bool strictArp = false;
   std::chrono::nanoseconds tcpTimeout{0}, tcpFinTimeout{0}, udpTimeout{0}; ///< 0: as it is
+  std::chrono::nanoseconds drainLimit{0}; ///< of an endpoint that left; 0: none
   friend bool operator==(const IpvsOptions &, const IpvsOptions &) = default;
 };
 

@@ -45,6 +45,7 @@ public:
     addresses();
     mode();
     periods();
+    ipvs();
     numbers();
     networks();
     detector();
@@ -108,6 +109,23 @@ private:
     period("nftables", c_.nftables.syncPeriod, c_.nftables.minSyncPeriod);
     period("ipvs", c_.ipvs.syncPeriod, c_.ipvs.minSyncPeriod);
     must(c_.configSyncPeriod.count() > 0, "configSyncPeriod: longer than nothing");
+  }
+
+  void ipvs() {
+    const auto &name = c_.ipvs.scheduler;
+    must(name.size() < 16 &&
+             name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos,
+         "ipvs.scheduler: \"" + name + "\" is no name of a scheduler such as rr, lc or mh");
+    timeout("ipvs.tcpTimeout", c_.ipvs.tcpTimeout);
+    timeout("ipvs.tcpFinTimeout", c_.ipvs.tcpFinTimeout);
+    timeout("ipvs.udpTimeout", c_.ipvs.udpTimeout);
+  }
+
+  /// The kernel counts in an int of ticks, up to 1000 a second.
+  void timeout(const char *field, nanoseconds time) {
+    constexpr auto kLongest = std::chrono::hours(24 * 24);
+    must(time.count() >= 0 && time <= kLongest, std::string(field) + ": " + duration_text(time) +
+                                                    " is not in 0 to " + duration_text(kLongest));
   }
 
   void range(const char *field, std::int64_t value, std::int64_t least, std::int64_t most) {

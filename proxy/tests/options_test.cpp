@@ -84,6 +84,28 @@ TEST(proxy_options, flags_are_kube_proxys) {
   EXPECT_TRUE(options->warnings.empty());
 }
 
+TEST(proxy_options, the_flags_of_mode_ipvs_say_what_it_does) {
+  const auto options =
+      load({"--proxy-mode=ipvs", "--ipvs-scheduler=mh", "--ipvs-sync-period=10s",
+            "--ipvs-min-sync-period=1s", "--ipvs-exclude-cidrs=192.0.2.0/24,2001:db8::/64",
+            "--ipvs-strict-arp", "--ipvs-tcp-timeout=1h", "--ipvs-tcpfin-timeout=30s",
+            "--ipvs-udp-timeout=90s", "--ipvs-drain-limit=15m"});
+  ASSERT_TRUE(options) << options.error().what();
+  EXPECT_EQ(options->periods.period, 10s);
+  EXPECT_EQ(options->periods.min, 1s);
+  EXPECT_EQ(options->ipvs.scheduler, "mh");
+  EXPECT_EQ(options->ipvs.excludeCidrs.size(), 2U);
+  EXPECT_TRUE(options->ipvs.strictArp);
+  EXPECT_EQ(options->ipvs.tcpTimeout, 1h);
+  EXPECT_EQ(options->ipvs.tcpFinTimeout, 30s);
+  EXPECT_EQ(options->ipvs.udpTimeout, 90s);
+  EXPECT_EQ(options->ipvs.drainLimit, 15min);
+  EXPECT_TRUE(options->warnings.empty());
+  const auto fresh = load({"--proxy-mode=ipvs"});
+  ASSERT_TRUE(fresh) << fresh.error().what();
+  EXPECT_EQ(reload_for(*fresh, *options), Reload::restart);
+}
+
 TEST(proxy_options, without_flags_all_is_as_documented) {
   const auto options = load({});
   ASSERT_TRUE(options) << options.error().what();
@@ -161,6 +183,19 @@ TEST(proxy_options, what_makes_no_sense_is_refused_with_a_reason) {
       {{"--iptables-sync-period=5"}, "no duration", __LINE__},
       {{"--iptables-min-sync-period=40s"}, "is longer than", __LINE__},
       {{"--iptables-masquerade-bit=32"}, "0 to 31", __LINE__},
+      {{"--ipvs-sync-period=0s"}, "ipvs.syncPeriod: longer than nothing", __LINE__},
+      {{"--ipvs-sync-period=often"},
+       "--ipvs-sync-period: read: \"often\" is no duration",
+       __LINE__},
+      {{"--ipvs-min-sync-period=31s"}, "is longer than syncPeriod, 30s", __LINE__},
+      {{"--ipvs-scheduler=Round-Robin"}, "\"Round-Robin\" is no name of a scheduler", __LINE__},
+      {{"--ipvs-exclude-cidrs=192.0.2.1"}, "ipvs.excludeCIDRs", __LINE__},
+      {{"--ipvs-strict-arp=perhaps"}, "--ipvs-strict-arp", __LINE__},
+      {{"--ipvs-tcp-timeout=-1s"}, "--ipvs-tcp-timeout: read: \"-1s\" is no duration", __LINE__},
+      {{"--ipvs-tcpfin-timeout=2"}, "--ipvs-tcpfin-timeout: read: \"2\" is no duration", __LINE__},
+      {{"--ipvs-udp-timeout=10000h"}, "ipvs.udpTimeout: 10000h0m0s is not in", __LINE__},
+      {{"--ipvs-drain-limit=long"}, "--ipvs-drain-limit: \"long\" is no duration", __LINE__},
+      {{"--drain-timeout=-5m"}, "--drain-timeout: \"-5m\" is no duration", __LINE__},
       {{"--healthz-bind-address=here"}, "\"here\"", __LINE__},
       {{"--masquerade-all=perhaps"}, "perhaps", __LINE__},
       {{"--healthz-port=70000"}, "--healthz-port", __LINE__},
