@@ -2,6 +2,7 @@
 
 #include "kernel/nft/nft_socket.hpp"
 #include "kernel/spawn.hpp"
+#include "kernel/sysctl.hpp"
 #include "proxy/iptables/dataplane.hpp"
 #include "proxy/ipvs/dataplane.hpp"
 #include "proxy/nftables/dataplane.hpp"
@@ -22,11 +23,12 @@ constexpr std::uint16_t kServerPort = 8001;
 constexpr std::chrono::milliseconds kSlice{300};
 const auto kServer = *IpAddress::parse("10.244.0.3");
 
-void run(const kernel::NetNs &ns, const std::string &script) {
-  const auto output = must(kernel::run_program({.argv = {"sh", "-ec", script}, .netns_fd = ns.fd()},
-                                               "", std::chrono::seconds(60)));
+/// The lines are commands of ip(8).
+void configure(const kernel::NetNs &ns, const std::string &lines) {
+  const auto output = must(kernel::run_program({.argv = {"ip", "-batch", "-"}, .netns_fd = ns.fd()},
+                                               lines, std::chrono::seconds(60)));
   if (!output.status.success()) {
-    std::fprintf(stderr, "modes: %s: %s\n", script.c_str(), output.stderr_text.c_str());
+    std::fprintf(stderr, "modes: %s: %s\n", lines.c_str(), output.stderr_text.c_str());
     std::exit(1);
   }
 }
@@ -138,7 +140,7 @@ std::vector<Mode> all_modes() {
 }
 
 World::World() {
-  run(node, "sysctl -q -w net.ipv4.ip_forward=1");
+  must(node.run([] { return kernel::Sysctl().write("net/ipv4/ip_forward", "1"); }));
   attach(client, "pod2", "10.244.0.2");
   attach(server, "pod3", kServer.str());
 }
@@ -146,12 +148,12 @@ World::World() {
 void World::attach(const kernel::NetNs &ns, const std::string &link,
                    const std::string &address) const {
   const auto path = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(ns.fd());
-  run(node, "ip link add " + link + " type veth peer name eth0 netns " + path + "; ip link set " +
-                link + " up; ip addr add 10.244.0.1/32 dev " + link);
-  run(ns,
-      "ip link set eth0 up; ip addr add " + address +
-          "/32 dev eth0; ip route add 10.244.0.1 dev eth0; ip route add default via 10.244.0.1");
-  run(node, "ip route add " + address + " dev " + link);
+  configure(node, "link add " + link + " type veth peer name eth0 netns " + path + "\nlink set " +
+                      link + " up\naddr add 10.244.0.1/32 dev " + link + "\n");
+  configure(ns, "link set eth0 up\naddr add " + address +
+                    "/32 dev eth0\nroute add 10.244.0.1 dev eth0\n"
+                    "route add default via 10.244.0.1\n");
+  configure(node, "route add " + address + " dev " + link + "\n");
 }
 
 Contender::Contender(const Mode &mode, std::uint32_t services)

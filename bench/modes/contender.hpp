@@ -56,7 +56,7 @@ public:
   /// One endpoint is replaced; a Service comes, and goes. Does nothing once that took
   /// `kChangesTime` altogether, and was done often enough for a median.
   void change();
-  static constexpr std::chrono::seconds kChangesTime{40};
+  static constexpr std::chrono::seconds kChangesTime{20};
   static constexpr std::size_t kFewestChanges = 5;
 
   /// How many connections come through in a slice of time: one after the other, and 16 at once.

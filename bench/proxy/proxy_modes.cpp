@@ -24,7 +24,7 @@ constexpr const char *kUsage =
     "       (without: every mode that this kernel has, 1 100 1000 10000)";
 constexpr std::size_t kChanges = 200, kFewestChanges = 10;
 /// A mode that took so long altogether changes no more, if it changed often enough.
-constexpr std::chrono::seconds kChangesTime{40};
+constexpr std::chrono::seconds kChangesTime{20};
 
 template <class T> T must(Result<T> result) {
   if (!result) {
