@@ -33,8 +33,8 @@ struct Options {
   /// Marks the connections that mode ipvs serves (ipvs::Options::ownCtBit): nobody translates them,
   /// and while both modes stand they are not for us to refuse.
   std::uint32_t ipvsCtMarkBit = 0x0400'0000;
-  /// `start` writes new chains of services in commits of so many before the one that leads to them;
-  /// 0: all in one. The nft flavour's time grows with the square of this, the legacy flavour's with
+  /// `start` writes new chains in commits of so many before the one that leads to them; 0: all in
+  /// one. The nft flavour's time grows with the square of this, the legacy flavour's with
   /// the number of commits.
   std::size_t chainsPerCommit = 0;
   /// Where it is needed and the guard against strangers stands, it is set; it is taken back before

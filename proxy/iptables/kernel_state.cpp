@@ -20,11 +20,19 @@ std::uint64_t digest(const Rules &rules) {
 }
 SavedRules saved_as(const Rules &rules) { return {digest(rules), rules.size()}; }
 
-/// By the letters of Ruleset: "SLUICE-C-<16 digits>" and so on; "SLUICE-S-..." lead nowhere.
-bool is_of_a_service(const std::string &chain) {
-  return chain.size() == kPrefix.size() + 2 + 16 && chain[kPrefix.size() + 1] == '-';
+/// How soon a chain may be written before the commit that makes the step, so that it comes behind
+/// those that it leads to; nothing: not at all. By the names of Ruleset: "SLUICE-C-<16 digits>" and
+/// so on belong to a service, those with "S" lead nowhere; fewer digits: a node of a dispatch tree,
+/// which leads to nodes with more of them, and to services.
+std::optional<std::size_t> rank_of(const std::string &chain) {
+  constexpr std::size_t kServiceDigits = 16, kDigits = kPrefix.size() + 2;
+  if (chain.size() <= kDigits || chain[kDigits - 1] != '-')
+    return {};
+  const auto digits = chain.size() - kDigits;
+  if (digits < kServiceDigits)
+    return 2 + kServiceDigits - digits;
+  return chain[kPrefix.size()] == 'S' ? 0 : 1;
 }
-bool is_leaf(const std::string &chain) { return chain[kPrefix.size()] == 'S'; }
 
 bool leads_into_ours(std::string_view rule) {
   for (const std::string_view word : {"-j ", "-g "})
@@ -89,22 +97,22 @@ void add_jumps(const SavedTable &saved, const std::vector<Jump> &wanted, Text &t
       text.insert(jump);
 }
 
-/// Chains that lead nowhere come first, then those that lead to them.
-std::vector<std::string> chains_of_services(const SavedTable &saved, const Chains &all,
-                                            std::size_t chains_per_text) {
-  std::vector<std::string> texts;
-  Text text("nat");
+/// New chains, which nothing leads to yet; `then` is what is there when they are written.
+void write_new_chains(const char *table, const Chains &all, std::size_t chains_per_text,
+                      SavedTable &then, std::vector<std::string> &texts) {
+  std::multimap<std::size_t, const Chains::value_type *> chains;
+  for (const auto &chain : all)
+    if (const auto rank = rank_of(chain.first); rank && then.chains.count(chain.first) == 0)
+      chains.emplace(*rank, &chain);
+  Text text(table);
   std::size_t count = 0;
-  for (const bool leaves : {true, false})
-    for (const auto &[name, rules] : all) {
-      if (!is_of_a_service(name) || is_leaf(name) != leaves || saved.chains.count(name) != 0)
-        continue;
-      text.chain(name, *rules);
-      if (++count % chains_per_text == 0)
-        texts.push_back(std::exchange(text, Text("nat")).str());
-    }
+  for (const auto &[rank, chain] : chains) {
+    text.chain(chain->first, *chain->second);
+    then.chains[chain->first] = saved_as(*chain->second);
+    if (++count % chains_per_text == 0)
+      texts.push_back(std::exchange(text, Text(table)).str());
+  }
   texts.push_back(text.str());
-  return texts;
 }
 
 std::string whole_table(const char *name, const SavedTable &saved, const Chains &all,
@@ -226,15 +234,13 @@ std::string KernelState::text_for(const ChainSet &chains) const {
 std::vector<std::string> KernelState::texts_for_all(const ChainSet &all,
                                                     std::size_t chains_per_text) const {
   std::vector<std::string> texts;
-  auto then = saved_.nat;
+  auto then = saved_;
   if (chains_per_text > 0) {
-    texts = chains_of_services(saved_.nat, all.nat, chains_per_text);
-    for (const auto &[name, rules] : all.nat)
-      if (is_of_a_service(name) && then.chains.count(name) == 0)
-        then.chains[name] = saved_as(*rules);
+    write_new_chains("nat", all.nat, chains_per_text, then.nat, texts);
+    write_new_chains("filter", all.filter, chains_per_text, then.filter, texts);
   }
-  texts.push_back(whole_table("filter", saved_.filter, all.filter, filter_jumps(is_guarded(all))) +
-                  whole_table("nat", then, all.nat, nat_jumps()));
+  texts.push_back(whole_table("filter", then.filter, all.filter, filter_jumps(is_guarded(all))) +
+                  whole_table("nat", then.nat, all.nat, nat_jumps()));
   return texts;
 }
 

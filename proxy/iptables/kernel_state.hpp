@@ -38,8 +38,8 @@ public:
   /// that no connection meets neither.
   std::string text_for(const ChainSet &chains) const;
   /// The same, with the jumps, and everything of ours removed that is not among `all`. The last
-  /// text makes the step; those before it hold new chains of services, which nothing leads to yet,
-  /// so many in each. 0: one text.
+  /// text makes the step; those before it hold new chains of services and of dispatch trees, which
+  /// nothing leads to yet, so many in each. 0: one text.
   std::vector<std::string> texts_for_all(const ChainSet &all, std::size_t chains_per_text) const;
   std::string text_to_remove() const;
   /// What is there and differs from what is `wanted`, in people's words.

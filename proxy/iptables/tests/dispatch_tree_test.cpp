@@ -104,7 +104,8 @@ TEST_P(Walks, what_is_marked_is_all_that_changed) {
   auto before = whole(tree);
   for (int step = 0; step < 1200; ++step) {
     const Frontend entry{
-        by_port ? std::nullopt : std::optional(ip("10.96.0.0").advanced(below(300) * GetParam().stride)),
+        by_port ? std::nullopt
+                : std::optional(ip("10.96.0.0").advanced(below(300) * GetParam().stride)),
         Port(static_cast<std::uint16_t>(by_port ? 30000 + below(400) : 80)), Protocol::tcp};
     const bool growing = step / 300 % 2 == 0;
     if (below(10) < (growing ? 8U : 2U)) {
@@ -132,8 +133,8 @@ TEST_P(Walks, what_is_marked_is_all_that_changed) {
 INSTANTIATE_TEST_SUITE_P(dispatch_tree, Walks,
                          testing::Values(Space{"by_port", DispatchTree::By::port, 1},
                                          Space{"by_address", DispatchTree::By::address, 1},
-                                         Space{"by_scattered_address",
-                                               DispatchTree::By::address, 0x10101}),
+                                         Space{"by_scattered_address", DispatchTree::By::address,
+                                               0x10101}),
                          [](const auto &of) { return of.param.name; });
 
 } // namespace

@@ -300,6 +300,26 @@ TEST(iptables_ruleset, a_start_in_many_commits_ends_where_one_commit_does) {
   EXPECT_EQ(*whole.kernel->save(""), *parts.kernel->save(""));
 }
 
+TEST(iptables_ruleset, the_last_commit_of_a_start_holds_what_leads_to_the_others) {
+  auto table = tests::empty_table(Family::ipv4);
+  table.backendSets[BackendSetId(1)] = {{at("10.244.0.5:8080"), true}};
+  for (unsigned number = 1; number <= 300; ++number)
+    table.frontends[{ip("10.96.0.0").advanced(number), Port(80), Protocol::tcp}] = {
+        .service = {"default", "s" + std::to_string(number), "http"},
+        .from_pod = kPlain,
+        .from_node = kPlain,
+        .from_outside = kPlain};
+  Bench whole, parts(Family::ipv4, 10);
+  ASSERT_TRUE(whole.dataplane->start(table));
+  ASSERT_TRUE(parts.dataplane->start(table));
+  EXPECT_EQ(*whole.kernel->save(""), *parts.kernel->save(""));
+  const auto &last = parts.kernel->last_text();
+  for (const auto *root : {"SLUICE-A", "SLUICE-R", "SLUICE-SERVICES"})
+    EXPECT_NE(last.find(":" + std::string(root) + " "), std::string::npos) << root;
+  for (const auto *below : {"SLUICE-A-", "SLUICE-R-", "SLUICE-C-"})
+    EXPECT_EQ(last.find(":" + std::string(below)), std::string::npos) << below;
+}
+
 TEST(iptables_ruleset, many_small_changes_end_where_one_start_does) {
   for (const auto family : {Family::ipv4, Family::ipv6}) {
     tests::RandomWalk walk(family, 7);
