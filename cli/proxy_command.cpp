@@ -53,9 +53,11 @@ void add_proxy(CLI::App &parent, Outcome &outcome) {
   verb("dump", "the whole load-balancing table", dump_text);
 
   auto *mode = proxy->add_subcommand("mode", "which data plane runs; or change to another one");
-  mode->add_option("MODE", flags->mode, "nftables, iptables, ipvs or ebpf");
+  mode->add_option("MODE", flags->mode, "nftables, iptables or ipvs");
   mode->fallthrough();
-  mode->callback([flags, &outcome] { outcome = proxy_mode(flags->socket, flags->mode); });
+  mode->callback([flags, &outcome] {
+    outcome = proxy_mode(flags->socket, flags->mode, flags->output == "json");
+  });
 
   auto *explain =
       parent.add_subcommand("explain", "what becomes of a connection on this node, and why");

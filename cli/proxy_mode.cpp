@@ -1,5 +1,6 @@
 #include "cli/proxy_mode.hpp"
 
+#include "cli/proxy_text.hpp"
 #include "kube/daemon/control_socket.hpp"
 
 #include <chrono>
@@ -14,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
 constexpr auto kPatience = std::chrono::seconds(180);
+constexpr auto kFirstLook = std::chrono::seconds(5); ///< at what is left of other modes
 constexpr auto kInterval = std::chrono::milliseconds(50);
 
 Result<json> ask(const std::string &socket, const std::string &mode = "") {
@@ -23,23 +25,33 @@ Result<json> ask(const std::string &socket, const std::string &mode = "") {
   return answer;
 }
 
-void print(const json &state) {
-  std::printf("%s (%s)%s\n", state.value("mode", "").c_str(), state.value("layout", "").c_str(),
-              state.value("started", false) ? "" : ", not in the kernel yet");
-  for (const auto &name : state.value("retiring", std::vector<std::string>{}))
-    std::printf("still there for open connections: %s\n", name.c_str());
+void print(const json &state, bool as_json) {
+  std::fputs((as_json ? state.dump(2) + "\n" : mode_text(state)).c_str(), stdout);
+}
+
+/// What is left of other modes has been looked at.
+bool settled(const json &state) {
+  return state.value("retiring", json::array()).size() ==
+         state.value("draining", json::array()).size();
 }
 
 /// The daemon closes its socket for an instant while it changes.
-Outcome wait_for(const std::string &socket, const std::string &wanted, Clock::time_point began) {
+Outcome wait_for(const std::string &socket, const std::string &wanted, Clock::time_point began,
+                 bool as_json) {
   Result<json> state = json::object();
+  std::optional<Clock::time_point> changed;
   while (Clock::now() - began < kPatience) {
     state = ask(socket);
     if (state && state->value("mode", "") == wanted && state->value("started", false)) {
-      const std::chrono::duration<double> took = Clock::now() - began;
-      std::printf("changed in %.1f s: ", took.count());
-      print(*state);
-      return 0;
+      const auto now = Clock::now();
+      changed = changed.value_or(now);
+      if (settled(*state) || now - *changed > kFirstLook) {
+        const std::chrono::duration<double> took = *changed - began;
+        if (!as_json)
+          std::printf("changed in %.1f s: ", took.count());
+        print(*state, as_json);
+        return 0;
+      }
     }
     std::this_thread::sleep_for(kInterval);
   }
@@ -52,12 +64,12 @@ Outcome wait_for(const std::string &socket, const std::string &wanted, Clock::ti
 
 } // namespace
 
-Outcome proxy_mode(const std::string &socket, const std::string &wanted) {
+Outcome proxy_mode(const std::string &socket, const std::string &wanted, bool as_json) {
   const auto began = Clock::now();
   SLUICE_ASSIGN(const auto state, ask(socket, wanted), "mode");
   if (!wanted.empty() && state.value("mode", "") != wanted)
-    return wait_for(socket, wanted, began);
-  print(state);
+    return wait_for(socket, wanted, began, as_json);
+  print(state, as_json);
   return 0;
 }
 

@@ -9,6 +9,6 @@ namespace sluice::cli {
 
 /// Prints the mode if `wanted` is empty. Else asks the daemon behind `socket` to change, waits
 /// until the new rules are in the kernel and says what is left of the old ones.
-Outcome proxy_mode(const std::string &socket, const std::string &wanted);
+Outcome proxy_mode(const std::string &socket, const std::string &wanted, bool as_json);
 
 } // namespace sluice::cli

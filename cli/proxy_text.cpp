@@ -119,6 +119,12 @@ void add_kernel(const json &answer, Lines &lines) {
     lines.add("kernel", object.get<std::string>());
 }
 
+/// "iptables (iptables-nft)", "ipvs".
+std::string mode_of(const json &answer) {
+  const auto mode = text_at(answer, "mode"), layout = text_at(answer, "layout");
+  return layout.empty() || layout == mode ? mode : mode + " (" + layout + ")";
+}
+
 void add_family(const json &family, const json &kernel, Lines &lines) {
   const auto name = text_at(family, "family");
   auto text = family.value("inStep", false) ? std::string("in step") : std::string("NOT in step");
@@ -147,7 +153,7 @@ std::string explain_text(const json &answer) {
 std::string status_text(const json &answer) {
   Lines lines;
   lines.head("sluice-proxy " + text_at(answer, "version") + " on node " + text_at(answer, "node") +
-             ", mode " + text_at(answer, "mode"));
+             ", mode " + mode_of(answer));
   if (!answer.value("synced", true))
     lines.add("waiting", "for the first complete lists of the API server");
   if (!answer.value("nodeKnown", true))
@@ -157,6 +163,8 @@ std::string status_text(const json &answer) {
               text_at(api, "server") + (api.value("connected", false) ? "" : " does NOT answer"));
   for (const auto &family : list_at(answer, "families"))
     add_family(family, object_at(answer, "kernel"), lines);
+  for (const auto &name : list_at(answer, "draining"))
+    lines.add("draining", name.get<std::string>() + ": open connections still need it");
   lines.add("config", text_at(answer, "config"));
   for (const auto &sysctl : list_at(answer, "sysctls"))
     if (!sysctl.value("enough", true))
@@ -167,6 +175,16 @@ std::string status_text(const json &answer) {
   for (const auto &warning : list_at(answer, "warnings"))
     lines.add("warning", warning.get<std::string>());
   return lines.take();
+}
+
+std::string mode_text(const json &answer) {
+  auto text = mode_of(answer);
+  if (!answer.value("started", false))
+    text += ", not in the kernel yet";
+  text += "\n";
+  for (const auto &name : list_at(answer, "draining"))
+    text += "still there for open connections: " + name.get<std::string>() + "\n";
+  return text;
 }
 
 std::string dump_text(const json &answer) {

@@ -8,6 +8,8 @@ namespace sluice::cli {
 
 std::string explain_text(const nlohmann::json &answer);
 std::string status_text(const nlohmann::json &answer);
+/// Of verb "mode".
+std::string mode_text(const nlohmann::json &answer);
 std::string dump_text(const nlohmann::json &answer);
 
 } // namespace sluice::cli

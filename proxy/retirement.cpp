@@ -23,6 +23,11 @@ std::vector<std::string> Retirement::present() const {
   return names_;
 }
 
+std::vector<std::string> Retirement::draining() const {
+  const std::lock_guard lock(mutex_);
+  return looked_ ? names_ : std::vector<std::string>{};
+}
+
 bool Retirement::look_at(Retiree &retiree, bool out_of_time) {
   Result<bool> done = true;
   if (out_of_time) {
@@ -45,6 +50,7 @@ void Retirement::run() {
     for (auto at = retirees_.begin(); at != retirees_.end();)
       at = look_at(*at, out_of_time) ? retirees_.erase(at) : std::next(at);
     std::unique_lock lock(mutex_);
+    looked_ = true;
     names_.clear();
     for (const auto &retiree : retirees_)
       names_.push_back(retiree.name);

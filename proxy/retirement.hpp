@@ -31,8 +31,10 @@ public:
   Retirement(const Retirement &) = delete;
   Retirement &operator=(const Retirement &) = delete;
 
-  /// Those that still have something in the kernel.
+  /// Those that may still have something in the kernel.
   std::vector<std::string> present() const;
+  /// Those of them that were looked at and do.
+  std::vector<std::string> draining() const;
 
 private:
   void run();
@@ -43,6 +45,7 @@ private:
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   bool stop_ = false;
+  bool looked_ = false;            ///< at each of `names_`, guarded
   std::vector<Retiree> retirees_;  ///< of the thread
   std::vector<std::string> names_; ///< of them, guarded
   std::thread thread_;

@@ -82,6 +82,20 @@ TEST(cli_proxy_text, a_status_names_what_is_wrong) {
   EXPECT_EQ(text.find("sysctl      a"), std::string::npos);
 }
 
+TEST(cli_proxy_text, the_mode_is_named_with_its_flavour_and_what_still_drains) {
+  const json answer = {{"mode", "iptables"},
+                       {"layout", "iptables-nft"},
+                       {"started", true},
+                       {"retiring", {"ipvs, IPv4", "nftables, IPv4"}},
+                       {"draining", {"ipvs, IPv4"}}};
+  EXPECT_EQ(mode_text(answer),
+            "iptables (iptables-nft)\nstill there for open connections: ipvs, IPv4\n");
+  EXPECT_EQ(mode_text({{"mode", "ipvs"}, {"layout", "ipvs"}}), "ipvs, not in the kernel yet\n");
+  const auto status = status_text(answer);
+  EXPECT_NE(status.find("mode iptables (iptables-nft)\n"), std::string::npos) << status;
+  EXPECT_NE(status.find("  draining    ipvs, IPv4: open connections"), std::string::npos) << status;
+}
+
 TEST(cli_proxy_text, a_dump_has_each_frontend_with_its_endpoints_for_each_source) {
   const json nobody = {{"backends", "0"}, {"whenEmpty", "drop"}, {"masquerade", true}};
   const json answer = {

@@ -219,7 +219,7 @@ scenario a forwarding policy that drops
   9.21 X->n1:NP, X->LB, Q->n1:NP   {L,R} M | only iptables: an accept in one nf_tables chain does not undo the drop in another
 
 scenario a host without IPv6
-  17.08 later comes with the stock-kernel VM (issue 5)
+  17.08 elsewhere proxy/tests/node/operations_test.cpp c17_08_a_host_without_ipv6_works_and_complains_of_nothing
 )"};
 }
 

@@ -155,7 +155,8 @@ scenario segments out of the window
   14.10,14.11 later no mode has a rule against INVALID packets; the sysctl that spares connections comes with the flags (issue 4, point 5)
 
 scenario the proxy's sysctls
-  14.14 later comes with the flags (issue 4, point 5)
+  14.14 elsewhere proxy/tests/node/config_test.cpp init_only_writes_sysctls_only_if_it_may
+  14.14 elsewhere proxy/tests/sysctls_test.cpp what_is_too_low_is_raised_and_nothing_is_lowered
 
 # ---- G.15 health endpoints
 
@@ -167,7 +168,7 @@ scenario health endpoints
   15.10,15.11 elsewhere proxy/tests/health_ports_test.cpp it_follows_the_addresses_of_node_ports
   15.12 elsewhere proxy/tests/health_ports_test.cpp only_load_balancers_with_policy_local_have_a_port
   15.13 elsewhere proxy/tests/node/sluice_proxy_test.cpp health_metrics_and_explanations_are_there
-  15.14,15.15,15.16 later comes with issue 4, point 4
+  15.14,15.15,15.16 elsewhere proxy/tests/node/operations_test.cpp a_node_that_is_about_to_go_is_not_healthy_but_alive
   15.18 elsewhere proxy/tests/runner_test.cpp a_family_that_cannot_be_synced_turns_unhealthy_and_says_which
 
 # ---- G.16 life cycle
@@ -209,11 +210,12 @@ scenario the daemon's life
   16.07 elsewhere proxy/tests/family_sync_test.cpp changes_within_the_least_interval_are_merged
   16.09 elsewhere proxy/tests/node/sluice_proxy_test.cpp a_table_that_somebody_flushed_or_deleted_is_back_within_seconds
   16.10 elsewhere proxy/nftables/tests/packets_test.cpp what_was_flushed_by_hand_is_found_and_repaired
-  16.15 later comes with issue 4, point 5
+  16.15 elsewhere proxy/tests/node/config_test.cpp a_change_of_what_the_rules_say_is_taken_over_in_place
+  16.15 elsewhere proxy/tests/node/config_test.cpp a_bad_file_changes_nothing_and_is_told_until_it_is_good_again
   16.17 elsewhere proxy/tests/runner_test.cpp a_deleted_service_goes_even_if_its_last_state_is_not_known
   16.18 elsewhere proxy/tests/node/sluice_proxy_test.cpp an_api_server_that_goes_away_and_comes_back_costs_nothing
-  16.21 later measured by bench/ (issue 4)
-  16.22 later comes with issue 4, point 4
+  16.21 later it is a measurement and no case: docs/benchmarks.md
+  16.22 elsewhere proxy/tests/runner_test.cpp after_a_commit_flows_and_health_ports_are_told
 
 # ---- G.17 dual stack: beside 9.20, in the table of addresses
 
@@ -225,7 +227,7 @@ scenario one family changes
 scenario metrics
   18.01,18.02 elsewhere proxy/tests/health_ports_test.cpp c18_01_02_gaps_of_policy_local_are_counted_by_policy
   18.04 elsewhere proxy/tests/runner_test.cpp each_trigger_time_after_our_start_is_observed_once
-  18.05 later comes with issue 4, point 4
+  18.05 elsewhere proxy/tests/runner_test.cpp c18_05_nothing_is_pending_after_a_sync_that_was_asked_for_before
 )"};
 }
 

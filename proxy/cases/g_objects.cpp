@@ -183,7 +183,7 @@ scenario Services come and go beside others
   10.31 goes-on k
 
 scenario the gate AllowServiceExternalIPs
-  10.32 later the switch comes with the flags (issue 4, point 5)
+  10.32 elsewhere proxy/tests/node/operations_test.cpp c10_32_without_the_gate_externalips_do_nothing
 
 scenario long names
   set 1svc clusterIPs=C2 ports=p23456789012345/TCP/80

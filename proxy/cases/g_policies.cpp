@@ -193,7 +193,7 @@ scenario the source ports of masqueraded connections
   4.16 shuffled X->n1:NP            {L,R} M
 
 scenario a cluster CIDR of the wrong family
-  4.17 later the flag's check comes with issue 4, point 5
+  4.17 elsewhere proxy/tests/options_test.cpp networks_of_pods_must_fit_the_families_of_the_host
 )"};
 }
 

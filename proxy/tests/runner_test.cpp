@@ -246,6 +246,31 @@ TEST(proxy_runner, node_ports_follow_the_addresses_of_the_machine) {
   EXPECT_EQ(f.v6.applies, 0U);
 }
 
+TEST(proxy_runner, c18_05_nothing_is_pending_after_a_sync_that_was_asked_for_before) {
+  Fixture f;
+  const auto service = test::service_s();
+  const auto pending = [&] {
+    return std::pair(f.proxy_metrics.service_changes_pending.value(),
+                     f.proxy_metrics.endpoint_changes_pending.value());
+  };
+  f.put(kAddedService, service);
+  f.put(kAddedSlice, slice_of(service, "L R"));
+  f.v4.failures = f.v6.failures = 1;
+  f.synced();
+  f.runner.turn();
+  f.put(kAddedSlice, slice_of(service, "L"));
+  f.runner.turn();
+  EXPECT_GT(pending().second, 0) << "nothing is in the kernel";
+  f.clock.advance(1min);
+  f.runner.turn();
+  EXPECT_EQ(pending(), std::pair(0.0, 0.0));
+  for (const auto family : {Family::ipv4, Family::ipv6}) {
+    const auto &metrics = f.proxy_metrics.of(family);
+    EXPECT_GT(metrics.last_queued.value(), 0);
+    EXPECT_LE(metrics.last_queued.value(), metrics.last_sync.value());
+  }
+}
+
 TEST(proxy_runner, after_a_commit_flows_and_health_ports_are_told) {
   Fixture f;
   auto service = test::service_s();
