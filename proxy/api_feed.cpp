@@ -25,9 +25,9 @@ kube::InformerOptions service_cidr_options() {
 
 } // namespace
 
-ApiFeed::ApiFeed(kube::ApiClient &client, const std::string &node_name, Inbox &inbox,
-                 const Clock &clock)
-    : client_(client), inbox_(inbox), clock_(clock) {
+ApiFeed::ApiFeed(kube::ApiClient &client, const std::string &node_name, bool external_ips,
+                 Inbox &inbox, const Clock &clock)
+    : client_(client), external_ips_(external_ips), inbox_(inbox), clock_(clock) {
   kube::InformerOptions large;
   large.identitiesOnly = true; // the model keeps what it needs of each object
   // Headless Services come too and the model skips them: older API servers refuse a list with the
@@ -57,6 +57,9 @@ std::unique_ptr<kube::Informer<Object>> ApiFeed::informer(kube::WatchScope scope
   return std::make_unique<kube::Informer<Object>>(
       client_, std::move(scope),
       [this](kube::Change<Object> change) {
+        if constexpr (std::is_same_v<Object, kube::Service>)
+          if (!external_ips_)
+            change.object.externalIPs.clear();
         // A first list comes faster than it is taken, and decoded objects are large.
         while (inbox_.size() > kLongestInbox && !inbox_.closed())
           std::this_thread::sleep_for(std::chrono::microseconds(200));

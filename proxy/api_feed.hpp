@@ -9,8 +9,10 @@ namespace sluice::proxy {
 /// Watches Services, EndpointSlices, ServiceCIDRs and one Node, from construction to destruction.
 class ApiFeed {
 public:
-  /// `client`, `inbox` and `clock` outlive this.
-  ApiFeed(kube::ApiClient &client, const std::string &node_name, Inbox &inbox, const Clock &clock);
+  /// `client`, `inbox` and `clock` outlive this. Without `external_ips` Services come as if they
+  /// had none.
+  ApiFeed(kube::ApiClient &client, const std::string &node_name, bool external_ips, Inbox &inbox,
+          const Clock &clock);
 
 private:
   template <class Object>
@@ -20,6 +22,7 @@ private:
   std::function<void(const Error &)> say_failures() const;
 
   kube::ApiClient &client_;
+  const bool external_ips_;
   Inbox &inbox_;
   const Clock &clock_;
   std::unique_ptr<kube::Informer<kube::Service>> services_;

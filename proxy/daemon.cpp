@@ -47,7 +47,7 @@ Result<> Daemon::start() {
   if (!options_.own.dryRun) {
     SLUICE_TRY(watch_addresses(), "start");
   }
-  feed_ = std::make_unique<ApiFeed>(*client_, node_name_, inbox_, clock_);
+  feed_ = std::make_unique<ApiFeed>(*client_, node_name_, options_.externalIPs, inbox_, clock_);
   return {};
 }
 
@@ -105,7 +105,8 @@ Result<nlohmann::json> Daemon::mode(const std::string &wanted) {
       {"mode", options_.mode},
       {"layout", layout_},
       {"started", retirement_ != nullptr},
-      {"retiring", retirement_ ? retirement_->present() : std::vector<std::string>{}}};
+      {"retiring", retirement_ ? retirement_->present() : std::vector<std::string>{}},
+      {"draining", retirement_ ? retirement_->draining() : std::vector<std::string>{}}};
 }
 
 void Daemon::stop() { inbox_.put({Stop{}, clock_.now()}); }

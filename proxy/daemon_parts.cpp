@@ -258,6 +258,8 @@ nlohmann::json Daemon::more_status() {
   return {{"kernel", std::move(kernel)},
           {"sysctls", std::move(sysctls)},
           {"api", std::move(api)},
+          {"layout", layout_},
+          {"draining", retirement_ ? retirement_->draining() : std::vector<std::string>{}},
           {"config", options_.own.configFile},
           {"warnings", options_.warnings}};
 }

@@ -65,15 +65,15 @@ Result<> set_node(const KubeProxyConfiguration &config, ProxyOptions &options) {
   return {};
 }
 
-Result<> set_ipvs(const KubeProxyConfiguration &config, IpvsOptions &ipvs) {
+IpvsOptions ipvs_options(const KubeProxyConfiguration &config) {
+  IpvsOptions ipvs;
   if (!config.ipvs.scheduler.empty())
     ipvs.scheduler = config.ipvs.scheduler;
-  SLUICE_ASSIGN(ipvs.excludeCidrs, cidrs(config.ipvs.excludeCIDRs, "ipvs.excludeCIDRs"), "options");
   ipvs.strictArp = config.ipvs.strictARP;
   ipvs.tcpTimeout = config.ipvs.tcpTimeout;
   ipvs.tcpFinTimeout = config.ipvs.tcpFinTimeout;
   ipvs.udpTimeout = config.ipvs.udpTimeout;
-  return {};
+  return ipvs;
 }
 
 SysctlWishes sysctl_wishes(const config::Conntrack &conntrack) {
@@ -91,10 +91,11 @@ SysctlWishes sysctl_wishes(const config::Conntrack &conntrack) {
 
 /// What a running daemon cannot take over without opening something anew.
 auto opened_with(const ProxyOptions &options) {
-  return std::tie(
-      options.mode, options.kubeconfig, options.hostnameOverride, options.healthzBindAddress,
-      options.metricsBindAddress, options.config.bindAddressHardFail, options.ipvs,
-      options.config.iptables.localhostNodePorts, options.periods.min, options.periods.period);
+  return std::tie(options.mode, options.kubeconfig, options.hostnameOverride,
+                  options.healthzBindAddress, options.metricsBindAddress,
+                  options.config.bindAddressHardFail, options.ipvs, options.externalIPs,
+                  options.config.iptables.localhostNodePorts, options.periods.min,
+                  options.periods.period);
 }
 
 } // namespace
@@ -109,13 +110,18 @@ Result<ProxyOptions> options_of(KubeProxyConfiguration config, OwnFlags own) {
       options.own.hostnameOverride.empty() ? config.hostnameOverride : options.own.hostnameOverride;
   set_from_section(config, options);
   SLUICE_TRY(set_node(config, options), "configuration");
-  SLUICE_TRY(set_ipvs(config, options.ipvs), "configuration");
+  options.ipvs = ipvs_options(config);
   options.ipvs.drainLimit = options.own.ipvsDrainLimit;
+  const auto gate = config.featureGates.find("AllowServiceExternalIPs");
+  options.externalIPs = gate == config.featureGates.end() || gate->second;
   options.healthzBindAddress = listen_address(config.healthzBindAddress);
   options.metricsBindAddress = listen_address(config.metricsBindAddress);
   options.sysctls = sysctl_wishes(config.conntrack);
   for (auto &warning : config::without_effect(config))
     options.warnings.push_back("without effect: " + std::move(warning));
+  if (options.mode == "ipvs" && config.iptables.masqueradeBit != config::Iptables{}.masqueradeBit)
+    options.warnings.push_back("without effect: iptables.masqueradeBit (mode ipvs marks the "
+                               "connections that it masquerades, and no packets)");
   options.config = std::move(config);
   return options;
 }

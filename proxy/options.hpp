@@ -24,7 +24,6 @@ struct OwnFlags {
 /// What mode ipvs wants to know beside the table.
 struct IpvsOptions {
   std::string scheduler = "rr";
-  std::vector<Cidr> excludeCidrs; ///< virtual servers that are left alone
   bool strictArp = false;
   std::chrono::nanoseconds tcpTimeout{0}, tcpFinTimeout{0}, udpTimeout{0}; ///< 0: as it is
   std::chrono::nanoseconds drainLimit{0}; ///< of an endpoint that left; 0: none
@@ -42,6 +41,7 @@ struct ProxyOptions {
   SyncPeriods periods;
   std::string healthzBindAddress; ///< empty: no server
   std::string metricsBindAddress; ///< empty: no server
+  bool externalIPs = true;        ///< the gate AllowServiceExternalIPs
   IpvsOptions ipvs;
   SysctlWishes sysctls;
   /// What is set and has no effect, and what looks wrong, in people's words.

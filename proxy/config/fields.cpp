@@ -69,7 +69,7 @@ const Field kFields[] = {
     {"ipvs.minSyncPeriod", "ipvs-min-sync-period", AT(ipvs.minSyncPeriod), "the same in mode ipvs"},
     {"ipvs.scheduler", "ipvs-scheduler", AT(ipvs.scheduler), "default rr"},
     {"ipvs.excludeCIDRs", "ipvs-exclude-cidrs", AT(ipvs.excludeCIDRs),
-     "virtual servers that are left alone"},
+     "virtual servers that are left alone; those of others are in any case"},
     {"ipvs.strictARP", "ipvs-strict-arp", AT(ipvs.strictARP), "arp_ignore 1, arp_announce 2"},
     {"ipvs.tcpTimeout", "ipvs-tcp-timeout", AT(ipvs.tcpTimeout), "0: as it is"},
     {"ipvs.tcpFinTimeout", "ipvs-tcpfin-timeout", AT(ipvs.tcpFinTimeout), "0: as it is"},

@@ -22,6 +22,9 @@ constexpr std::string_view kAlwaysOn[] = {
     "TopologyAwareHints",
 };
 
+/// The one that switches something; see ProxyOptions::externalIPs.
+constexpr std::string_view kSwitch = "AllowServiceExternalIPs";
+
 bool always_on(std::string_view gate) {
   return std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), gate) != std::end(kAlwaysOn);
 }
@@ -227,7 +230,7 @@ std::vector<std::string> without_effect(const KubeProxyConfiguration &config) {
     if (!field.no_effect.empty() && !equal(slot_of(field, config), slot_of(field, fresh)))
       out.push_back(std::string(field.path) + " (" + std::string(field.no_effect) + ")");
   for (const auto &[gate, on] : config.featureGates)
-    if (!always_on(gate))
+    if (!always_on(gate) && gate != kSwitch)
       out.push_back("featureGates." + gate + " (it switches nothing here)");
   return out;
 }

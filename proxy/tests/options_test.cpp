@@ -94,7 +94,7 @@ TEST(proxy_options, the_flags_of_mode_ipvs_say_what_it_does) {
   EXPECT_EQ(options->periods.period, 10s);
   EXPECT_EQ(options->periods.min, 1s);
   EXPECT_EQ(options->ipvs.scheduler, "mh");
-  EXPECT_EQ(options->ipvs.excludeCidrs.size(), 2U);
+  EXPECT_EQ(options->config.ipvs.excludeCIDRs.size(), 2U);
   EXPECT_TRUE(options->ipvs.strictArp);
   EXPECT_EQ(options->ipvs.tcpTimeout, 1h);
   EXPECT_EQ(options->ipvs.tcpFinTimeout, 30s);
@@ -300,7 +300,12 @@ TEST(proxy_options, periods_and_masquerading_come_from_the_section_of_the_mode) 
     EXPECT_EQ(options->node.masqueradeBit, c.bit);
     EXPECT_EQ(options->node.masqueradeAll, c.all);
     EXPECT_EQ(options->ipvs.scheduler, "mh");
-    EXPECT_EQ(options->ipvs.excludeCidrs.size(), 1U);
+    const auto &warnings = options->warnings;
+    EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(),
+                            [](const auto &warning) {
+                              return warning.find("iptables.masqueradeBit") != std::string::npos;
+                            }),
+              std::string(c.mode) == "ipvs" ? 1 : 0);
   }
 }
 
@@ -319,6 +324,8 @@ TEST(proxy_options, a_reload_goes_as_deep_as_the_change) {
       {"oomScoreAdj: 0", Reload::in_place, __LINE__},
       {"conntrack: {min: 1}", Reload::in_place, __LINE__},
       {"mode: ipvs", Reload::restart, __LINE__},
+      {"featureGates: {AllowServiceExternalIPs: false}", Reload::restart, __LINE__},
+      {"featureGates: {AllowServiceExternalIPs: true}", Reload::in_place, __LINE__},
       {"metricsBindAddress: 127.0.0.1:1", Reload::restart, __LINE__},
       {"healthzBindAddress: 127.0.0.1:1", Reload::restart, __LINE__},
       {"hostnameOverride: other", Reload::restart, __LINE__},

@@ -313,7 +313,8 @@ TEST(proxy_config, what_does_nothing_here_is_told_with_the_reason) {
   EXPECT_TRUE(without_effect(config).empty());
   config.enableProfiling = true;
   config.winkernel.enableDSR = true;
-  config.featureGates = {{"TopologyAwareHints", true}, {"Unheard", true}};
+  config.featureGates = {
+      {"AllowServiceExternalIPs", false}, {"TopologyAwareHints", true}, {"Unheard", true}};
   const auto told = without_effect(config);
   ASSERT_EQ(told.size(), 3U);
   EXPECT_EQ(told[0].rfind("enableProfiling (", 0), 0U) << told[0];

@@ -166,6 +166,20 @@ TEST_F(Operations, service_cidrs_are_followed) {
   EXPECT_TRUE(eventually([&] { return rules().find("172.31.0.0/16") == std::string::npos; }));
 }
 
+TEST_F(Operations, c10_32_without_the_gate_externalips_do_nothing) {
+  auto object = service();
+  object["spec"]["externalIPs"] = {"198.51.100.9"};
+  api_->put("services", object);
+  const SocketAddress external{IpAddress::parse("198.51.100.9").value(), Port{80}};
+  for (const bool allowed : {true, false}) {
+    start_proxy(
+        {std::string("--feature-gates=AllowServiceExternalIPs=") + (allowed ? "true" : "false")});
+    EXPECT_EQ(ask(external).substr(0, 3) == "pod", allowed);
+    EXPECT_EQ(ask(kTcp4).substr(0, 3), "pod");
+    (void)proxy_->stop(5s);
+  }
+}
+
 TEST_F(Operations, a_list_that_the_api_server_refuses_is_said) {
   api_->refuse("endpointslices", 400);
   launch_proxy();
