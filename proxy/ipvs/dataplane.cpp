@@ -22,12 +22,13 @@ public:
         options_(std::move(options)), table_{table_family(family), options_.table} {}
 
   Result<> start(const Table &table) override {
-    mirror_.reset();
+    const auto before = std::exchange(mirror_, nullptr);
     SLUICE_TRY(prepare(), "start ipvs");
     SLUICE_ASSIGN(const auto actual, read_table(*nft_, family_, table_), "start ipvs");
-    SLUICE_ASSIGN(const auto found, read_servers(*ipvs_, family_, actual.of(kServers)),
+    const auto known = before ? completed(actual, *before) : actual;
+    SLUICE_ASSIGN(const auto found, read_servers(*ipvs_, family_, known.of(kServers)),
                   "start ipvs");
-    auto mirror = std::make_unique<Mirror>(family_, options_, remembered(family_, actual, found));
+    auto mirror = std::make_unique<Mirror>(family_, options_, remembered(family_, known, found));
     for (const auto &[mark, server] : found.ours)
       mirror->servers().found(mark, server);
     mirror->load(table);
@@ -119,6 +120,19 @@ private:
     return try_scheduler(*ipvs_, family_, options_);
   }
 
+  /// With what this process knows beside, should somebody have flushed the table: whose the virtual
+  /// services are, and which frontend has which.
+  static ActualTable completed(ActualTable actual, const Mirror &before) {
+    for (const auto &[mark, server] : before.servers().actual())
+      actual.elements[kServers].try_emplace(
+          number(mark), Element{.key = number(mark),
+                                .data = number(static_cast<std::uint32_t>(server.protocol))});
+    auto elements = before.contents().elements();
+    for (const auto *set : {kFrontends, kPinned})
+      actual.elements[set].merge(elements[set]);
+    return actual;
+  }
+
   /// Services before the elements that lead to them, their record before both.
   Result<> bring_in(const ActualTable &actual, Mirror &mirror, const NodeInfo &node) {
     const auto servers = mirror.servers().plan(clock_.now());
@@ -126,8 +140,14 @@ private:
     for (const auto &batch : plan.first)
       SLUICE_TRY(nft_->commit(batch), "load");
     // A record of another shape is replaced with the table.
-    if (!actual.exists || actual.elements.count(kServers) != 0)
+    if (!actual.exists) {
+      std::map<Mark, Protocol> all;
+      for (const auto &[mark, server] : mirror.servers().actual())
+        all.emplace(mark, server.protocol);
+      SLUICE_TRY(record(all), "load");
+    } else if (actual.elements.count(kServers) != 0) {
       SLUICE_TRY(record(servers.created), "load");
+    }
     SLUICE_TRY(make(servers.before), "load");
     SLUICE_TRY(nft_->commit(plan.change), "load");
     SLUICE_TRY(clean_up(servers.after), "load");

@@ -474,6 +474,8 @@ TEST(proxy_ipvs, damage_is_told_and_the_next_start_repairs_it) {
     ASSERT_TRUE(done) << done.error().what();
     EXPECT_EQ(text_of(verified(*dataplane, web())), "");
     EXPECT_EQ(world.destinations(world.mark_of(kWeb)), "10.244.0.3:80 10.244.0.4:80");
+    EXPECT_EQ(world.ipvs->services.size(), 1U) << "nothing is forgotten and left behind";
+    EXPECT_EQ(world.elements(kServers).size(), 1U);
   }
 }
 

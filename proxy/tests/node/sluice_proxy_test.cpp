@@ -4,6 +4,7 @@
 #include "proxy/tests/node/proxy_fixture.hpp"
 
 #include <csignal>
+#include <cstdlib>
 
 namespace sluice::proxy::test {
 namespace {
@@ -47,9 +48,11 @@ TEST_F(SluiceProxy, endpoints_that_go_and_come_show_at_once) {
 
 TEST_F(SluiceProxy, a_table_that_somebody_flushed_or_deleted_is_back_within_seconds) {
   start_proxy();
-  nft({"delete", "table", "ip", "sluice-proxy"});
+  const char *mode = std::getenv("SLUICE_PROXY_MODE");
+  const auto table = std::string("sluice-proxy") + (mode ? "-" + std::string(mode) : "");
+  nft({"delete", "table", "ip", table});
   EXPECT_TRUE(eventually([&] { return who_answers(kTcp4) == kBoth; })) << "after delete table";
-  nft({"flush", "table", "ip6", "sluice-proxy"});
+  nft({"flush", "table", "ip6", table});
   EXPECT_TRUE(eventually([&] { return who_answers(kTcp6) == kBoth; })) << "after flush table";
   nft({"flush", "ruleset"});
   EXPECT_TRUE(eventually([&] { return who_answers(kTcp4) == kBoth; })) << "after flush ruleset";

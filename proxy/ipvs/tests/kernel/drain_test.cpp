@@ -112,5 +112,19 @@ TEST_F(Drain, what_somebody_else_changed_in_ipvs_is_repaired) {
   }
 }
 
+TEST_F(Drain, rules_that_somebody_flushed_are_back_and_no_virtual_service_is_left_behind) {
+  auto client = connected();
+  change_to(serving({2, 3}));
+  const auto before = destinations(Protocol::tcp);
+  const auto flushed = proxy::test::run_inside(bed_->node(), {"nft", "flush", "ruleset"});
+  ASSERT_TRUE(flushed) << flushed.error().what();
+  EXPECT_NE(verify(), "");
+  start_again();
+  EXPECT_EQ(verify(), "");
+  EXPECT_EQ(destinations(Protocol::tcp), before);
+  EXPECT_EQ(ipvs_->read_services()->size(), 2U);
+  EXPECT_EQ(name_in(client.ask()), "pod2");
+}
+
 } // namespace
 } // namespace sluice::proxy::ipvs::test

@@ -88,6 +88,11 @@ void Node::start(const Table &table) {
   table_ = table;
 }
 
+void Node::start_again() {
+  const auto started = bed_->node().run([&] { return dataplane_->start(table_); });
+  ASSERT_TRUE(started) << started.error().what();
+}
+
 void Node::change_to(const Table &table) {
   const auto applied =
       bed_->node().run([&] { return dataplane_->apply(delta_between(table_, table)); });

@@ -24,6 +24,8 @@ protected:
   Table serving(const std::set<unsigned> &pods) const;
   /// A program that was just started; with `options`.
   void start(const Table &table);
+  /// The same program, which has seen a difference.
+  void start_again();
   void change_to(const Table &table);
   /// What verify tells; nothing if all is well.
   std::string verify();
