@@ -96,6 +96,12 @@ private:
   void change(const std::string &text) {
     script_ += "  " + text + "\n";
     must(stage_.obey(line_of(text)));
+    if (text == "node holds=-") // connections end with the address
+      open_.erase(std::remove_if(open_.begin(), open_.end(),
+                                 [](const auto &one) {
+                                   return one.first.find("->HVIP:") != std::string::npos;
+                                 }),
+                  open_.end());
   }
 
   /// Side by side: some wait for a silence.

@@ -152,7 +152,8 @@ scenario established connections outlive what happens
   14.16 resets P->C                 {L,L2} nm
 
 scenario segments out of the window
-  14.10,14.11 later no mode has a rule against INVALID packets; the sysctl that spares connections comes with the flags (issue 4, point 5)
+  14.10 elsewhere proxy/tests/node/window_test.cpp an_answer_out_of_the_window_does_not_end_the_connection
+  14.11 elsewhere proxy/tests/node/window_test.cpp an_answer_whose_question_went_another_way_passes_the_node
 
 scenario the proxy's sysctls
   14.14 elsewhere proxy/tests/node/config_test.cpp init_only_writes_sysctls_only_if_it_may
