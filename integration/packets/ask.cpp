@@ -20,12 +20,14 @@ bool is_ping(Protocol protocol) {
   return protocol != Protocol::tcp && protocol != Protocol::udp && protocol != Protocol::sctp;
 }
 
-int type_of(Protocol protocol) {
-  switch (protocol) {
+int type_of(const Ask &what) {
+  switch (what.protocol) {
   case Protocol::tcp:
     return SOCK_STREAM;
   case Protocol::udp:
     return SOCK_DGRAM;
+  case Protocol::sctp:
+    return what.sctp == Sctp::sockets ? SOCK_STREAM : SOCK_RAW;
   default:
     return SOCK_RAW;
   }
@@ -90,11 +92,13 @@ public:
 
 private:
   Family family() const { return ask_.to.ip.family(); }
-  bool raw() const { return type_of(ask_.protocol) == SOCK_RAW; }
+  bool raw() const { return type_of(ask_) == SOCK_RAW; }
+  bool stream() const { return type_of(ask_) == SOCK_STREAM; }
 
   Result<UniqueFd> open() {
-    UniqueFd fd(::socket(domain_of(family()), type_of(ask_.protocol) | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                         raw() ? static_cast<int>(ask_.protocol) : 0));
+    const bool named = raw() || ask_.protocol == Protocol::sctp;
+    UniqueFd fd(::socket(domain_of(family()), type_of(ask_) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                         named ? static_cast<int>(ask_.protocol) : 0));
     if (!fd)
       return fail(Error::from_errno(errno, "socket"));
     const int on = 1;
@@ -121,7 +125,7 @@ private:
     answer_.client = local_of(fd_.get());
     if (raw())
       answer_.client.port = ask_.from.port;
-    if (error == 0 && ask_.protocol != Protocol::tcp)
+    if (error == 0 && !stream())
       error = send_question();
     if (error != 0 && refused(error))
       return;
@@ -145,10 +149,15 @@ private:
   }
 
   void listen() {
-    for (;;) {
-      const auto events = wait_for(fd_.get(), POLLIN, left());
-      if (events == 0)
+    for (int sent = 1;;) {
+      const auto events = wait_for(fd_.get(), POLLIN, stream() ? left() : std::min(left(), 1000));
+      if (events == 0 && left() == 0)
         return; // silent
+      if (events == 0) {
+        if (was_lost() && send_question() == 0)
+          answer_.detail = ", sent " + std::to_string(++sent) + " times (no room for neighbours)";
+        continue;
+      }
       std::array<std::uint8_t, 2048> buffer{};
       const auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
       if (got < 0 && errno == EAGAIN)
@@ -162,6 +171,12 @@ private:
       if (const auto text = text_in(std::span(buffer).first(static_cast<std::size_t>(got))))
         return answered(*text);
     }
+  }
+
+  /// Since the last look, or some other packet of this machine was.
+  bool was_lost() {
+    const auto now = refused_neighbours();
+    return now != std::exchange(refused_neighbours_, now);
   }
 
   /// Nothing: not for us.
@@ -187,7 +202,7 @@ private:
       return broken("answered \"" + text + "\"");
     answer_.kind = Answer::Kind::answered;
     answer_.identity = *identity;
-    if (ask_.protocol == Protocol::tcp)
+    if (stream())
       answer_.connection = std::move(fd_);
   }
 
@@ -195,6 +210,10 @@ private:
   bool refused(int error) {
     if (error != ECONNREFUSED) {
       broken(std::strerror(error));
+      return true;
+    }
+    if (stream() && ask_.protocol == Protocol::sctp) {
+      answer_.kind = Answer::Kind::unreachable;
       return true;
     }
     const auto icmp = icmp_error_of(fd_.get());
@@ -227,6 +246,7 @@ private:
   const Ask &ask_;
   Clock::time_point end_;
   UniqueFd fd_;
+  std::uint64_t refused_neighbours_ = refused_neighbours();
   Answer answer_;
 };
 
@@ -241,7 +261,7 @@ std::string Answer::str() const {
   case Kind::closed:
     return "closed by the other end";
   case Kind::silent:
-    return "silence";
+    return "silence" + detail;
   case Kind::broken:
     break;
   }

@@ -10,6 +10,7 @@ struct Ask {
   SocketAddress from;         ///< port 0: any
   SocketAddress to;
   Protocol protocol = Protocol::tcp; ///< 1 and 58: a ping
+  Sctp sctp = Sctp::by_hand;
 };
 
 struct Answer {
@@ -23,13 +24,14 @@ struct Answer {
   Kind kind = Kind::silent;
   Identity identity;    ///< answered
   SocketAddress client; ///< who asked
-  UniqueFd connection;  ///< answered over TCP: still open
+  UniqueFd connection;  ///< answered over TCP or an SCTP socket: still open
   std::string detail;
   std::chrono::milliseconds took{0};
   std::string str() const;
 };
 
-/// Waits so long at most.
+/// Waits so long at most. A datagram is sent once, but again where the kernel had no room for a
+/// neighbour meanwhile. A refused SCTP socket does not tell a closed port from ICMP: `unreachable`.
 Answer ask(const Ask &what, std::chrono::milliseconds patience);
 
 /// Sends `text` and wants it back.

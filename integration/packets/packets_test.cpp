@@ -1,6 +1,7 @@
 // The table of proxy/cases as real packets through a data plane. A few networks work through the
 // scenarios side by side, because waiting (for silence, for a refusal over IPv6) is most of the
-// time. SLUICE_CASES=2.12,5 runs the cases whose numbers begin so.
+// time. SLUICE_CASES=2.12,5 runs the cases whose numbers begin so; SLUICE_FAMILIES=by-turns each
+// scenario once, as IPv4 or as IPv6.
 
 #include "integration/packets/run.hpp"
 
@@ -14,7 +15,7 @@ namespace {
 using proxy::cases::all_scenarios;
 using proxy::cases::Scenario;
 
-constexpr int kBenches = 6;
+constexpr int kBenches = 6, kBenchesOfFew = 2;
 
 struct Job {
   const Scenario *scenario;
@@ -33,16 +34,30 @@ bool is_wanted(const Scenario &scenario) {
   return false;
 }
 
-std::vector<Job> jobs() {
+bool speaks_sctp(const Scenario &scenario) {
+  return std::any_of(scenario.lines.begin(), scenario.lines.end(), [](const auto &line) {
+    return line.is_question() && line.text.find("/SCTP") != std::string::npos;
+  });
+}
+
+std::vector<Job> jobs(Sctp sctp) {
+  const char *families = std::getenv("SLUICE_FAMILIES");
+  const bool by_turns = families != nullptr && families == std::string("by-turns");
+  bool ipv6_next = false;
   std::vector<Job> out;
   for (const auto &scenario : all_scenarios()) {
+    if (sctp == Sctp::sockets && !speaks_sctp(scenario))
+      continue;
     const bool asks =
         std::any_of(scenario.lines.begin(), scenario.lines.end(),
                     [](const auto &line) { return line.is_question() && !line.is_reference(); });
     if (!asks || !is_wanted(scenario))
       continue;
-    out.push_back({&scenario, Family::ipv4});
-    if (!scenario.only_ipv4 && !scenario.dual)
+    const bool once = scenario.only_ipv4 || scenario.dual;
+    const bool as_ipv6 = !once && by_turns && std::exchange(ipv6_next, !ipv6_next);
+    if (!as_ipv6)
+      out.push_back({&scenario, Family::ipv4});
+    if (as_ipv6 || (!once && !by_turns))
       out.push_back({&scenario, Family::ipv6});
   }
   return out;
@@ -56,19 +71,20 @@ protected:
         return plane;
     return {};
   }
+  void walk(Sctp sctp);
 };
 
-TEST_P(packets, every_case_of_the_table) {
+void packets::walk(Sctp sctp) {
   if (const auto missing = plane().missing; missing)
     if (const auto why = missing())
       GTEST_SKIP() << *why;
-  const auto all = jobs();
+  const auto all = jobs(sctp);
   std::mutex mutex; // guards what follows
   std::size_t next = 0;
   std::vector<std::string> failures;
   std::set<std::string> answered;
   const auto work = [&] {
-    auto bench = Bench::create(plane());
+    auto bench = Bench::create(plane(), sctp);
     for (;;) {
       const Job *job = nullptr;
       {
@@ -92,7 +108,7 @@ TEST_P(packets, every_case_of_the_table) {
     }
   };
   std::vector<std::thread> workers;
-  for (int i = 0; i < kBenches; ++i)
+  for (int i = 0; i < (sctp == Sctp::sockets ? kBenchesOfFew : kBenches); ++i)
     workers.emplace_back(work);
   for (auto &worker : workers)
     worker.join();
@@ -100,6 +116,14 @@ TEST_P(packets, every_case_of_the_table) {
     ADD_FAILURE() << failure;
   std::printf("%zu cases as packets through %s, %zu scenarios\n", answered.size(),
               GetParam().c_str(), all.size());
+}
+
+TEST_P(packets, every_case_of_the_table) { walk(Sctp::by_hand); }
+
+TEST_P(packets, every_case_with_sctp_over_sockets) {
+  if (!has_sctp_sockets())
+    GTEST_SKIP() << "this kernel has no SCTP sockets (CONFIG_IP_SCTP)";
+  walk(Sctp::sockets);
 }
 
 std::vector<std::string> names() {

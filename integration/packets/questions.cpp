@@ -22,6 +22,21 @@ bool holds(const std::vector<IpAddress> &list, const IpAddress &ip) {
   return std::find(list.begin(), list.end(), ip) != list.end();
 }
 
+std::string in_milliseconds(Clock::duration time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) +
+         " ms";
+}
+
+/// Which of the clients is elsewhere now.
+std::string changed(const std::vector<std::string> &first, const std::vector<std::string> &again) {
+  std::string text;
+  for (std::size_t i = 0; i < first.size(); ++i)
+    if (first[i] != again[i])
+      text += (text.empty() ? "client " : ", client ") + std::to_string(i) + " went from " +
+              first[i] + " to " + again[i];
+  return text;
+}
+
 bool ends_with(const std::string &text, const std::string &end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
@@ -128,7 +143,8 @@ Ask Questioner::fresh(int client) {
   Ask what{&bench_.net().host_of(probe_->from),
            {flow.source, Port(0)},
            {flow.destination, flow.destinationPort},
-           flow.protocol};
+           flow.protocol,
+           bench_.sctp()};
   if (client >= 0)
     what.from.ip = Net::client(probe_->from, client, flow.source.family()).value();
   if (line_.verb == "from")
@@ -306,6 +322,24 @@ Verdict Questioner::ask_clients(std::vector<std::string> &reached, bool backward
   return std::nullopt;
 }
 
+Verdict Questioner::ask_at_once(std::vector<std::string> &reached, int clients) {
+  reached.assign(static_cast<std::size_t>(clients), "");
+  std::vector<Ask> asks;
+  for (int client = 0; client < clients; ++client)
+    asks.push_back(fresh(client));
+  std::vector<Verdict> wrong(asks.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < asks.size(); ++i)
+    threads.emplace_back(
+        [&, i] { wrong[i] = expected_->check(ask(asks[i], expected_->patience()), &reached[i]); });
+  for (auto &thread : threads)
+    thread.join();
+  for (auto &one : wrong)
+    if (one)
+      return one;
+  return std::nullopt;
+}
+
 Verdict Questioner::sticks() {
   std::vector<std::string> first, again;
   if (auto wrong = ask_clients(first))
@@ -313,9 +347,8 @@ Verdict Questioner::sticks() {
   for (int round = 0; round < 3; ++round) {
     if (auto wrong = ask_clients(again))
       return wrong;
-    for (std::size_t i = 0; i < first.size(); ++i)
-      if (first[i] != again[i])
-        return "client " + std::to_string(i) + " went from " + first[i] + " to " + again[i];
+    if (first != again)
+      return changed(first, again);
   }
   const std::set<std::string> all(first.begin(), first.end());
   if (all.size() < std::min<std::size_t>(2, expected_->size()))
@@ -334,29 +367,32 @@ Verdict Questioner::forgets() {
   return before == after ? Verdict("every client still has its endpoint") : std::nullopt;
 }
 
-/// Twice the time in steps of a half. A step that came too late on a busy machine says nothing and
-/// begins anew.
+/// Twice the time in steps of a half. A step that came too late on a busy machine says nothing: it
+/// begins anew, with fewer clients.
 Verdict Questioner::remembers() {
-  for (int attempt = 0; attempt < 5; ++attempt) {
+  const auto end = Clock::now() + 60s;
+  for (int clients = Net::kClients;; clients = std::max(4, clients / 2)) {
     std::vector<std::string> first, again;
     auto last = Clock::now();
-    bool late = false;
-    if (auto wrong = ask_clients(first))
+    Clock::duration gap{};
+    if (auto wrong = ask_at_once(first, clients))
       return wrong;
-    for (int step = 0; step < 4 && !late; ++step) {
+    for (int step = 0; step < 4 && gap < affinity() - 100ms; ++step) {
       std::this_thread::sleep_until(last + affinity() / 2);
       const auto begin = Clock::now();
-      if (auto wrong = ask_clients(again))
+      if (auto wrong = ask_at_once(again, clients))
         return wrong;
-      late = Clock::now() - last > affinity() - 100ms;
-      last = begin;
-      if (!late && first != again)
-        return "a client changed its endpoint in time";
+      gap = Clock::now() - std::exchange(last, begin);
+      if (gap < affinity() - 100ms && first != again)
+        return changed(first, again) + ", at most " + in_milliseconds(gap) +
+               " after its last connection";
     }
-    if (!late)
+    if (gap < affinity() - 100ms)
       return std::nullopt;
+    if (Clock::now() > end)
+      return "this machine is too slow: " + in_milliseconds(gap) +
+             " between two connections of a client";
   }
-  return "this machine is too slow for the question";
 }
 
 } // namespace sluice::integration::packets

@@ -75,6 +75,8 @@ private:
   Verdict forgets();
   Verdict remembers();
   Verdict ask_clients(std::vector<std::string> &reached, bool backwards = false);
+  /// The first so many of them, each in a thread of its own.
+  Verdict ask_at_once(std::vector<std::string> &reached, int clients);
   std::chrono::seconds affinity() const;
 
   Bench &bench_;

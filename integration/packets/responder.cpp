@@ -15,7 +15,10 @@
 namespace sluice::integration::packets {
 namespace {
 
-Result<UniqueFd> bound_socket(Family family, int type, int protocol, Port port) {
+using proxy::cases::At;
+
+Result<UniqueFd> bound_socket(const SocketAddress &at, int type, int protocol = 0) {
+  const auto family = at.ip.family();
   UniqueFd fd(::socket(domain_of(family), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
   if (!fd)
     return fail(Error::from_errno(errno, "socket"));
@@ -29,9 +32,9 @@ Result<UniqueFd> bound_socket(Family family, int type, int protocol, Port port) 
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
   // The gateway answers from addresses that no interface has.
   ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
-  auto address = KernelAddress::of({unspecified(family), port});
+  auto address = KernelAddress::of(at);
   if (type != SOCK_RAW && ::bind(fd.get(), address.get(), address.length) != 0)
-    return fail(Error::from_errno(errno, "bind to port " + std::to_string(port.value)));
+    return fail(Error::from_errno(errno, "bind to " + at.str()));
   if (type == SOCK_STREAM && ::listen(fd.get(), 512) != 0)
     return fail(Error::from_errno(errno, "listen"));
   return fd;
@@ -125,15 +128,28 @@ const std::vector<std::uint16_t> &Responder::ports() {
   return all;
 }
 
-Result<std::unique_ptr<Responder>> Responder::start(const Net &net) {
+bool has_sctp_sockets() {
+  return UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP)).get() >= 0;
+}
+
+Result<std::unique_ptr<Responder>> Responder::start(const Net &net, Sctp sctp) {
   std::unique_ptr<Responder> made(new Responder);
   made->epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   made->wake_ = UniqueFd(::dup(wake.get()));
   SLUICE_TRY(made->add(Kind::wake, Family::ipv4, std::move(wake)), "wake");
-  for (const auto &[name, host] : net.hosts())
-    if (name != "lan")
-      SLUICE_TRY(host.ns.run([&, &at = host] { return made->listen(at); }), "listen in " + name);
+  for (const auto &[name, host] : net.hosts()) {
+    if (name == "lan")
+      continue;
+    SLUICE_TRY(host.ns.run([&, &at = host] { return made->listen(at); }), "listen in " + name);
+    if (sctp == Sctp::by_hand)
+      SLUICE_TRY(host.ns.run([&, &at = host] { return made->listen_by_hand(at); }), name);
+  }
+  for (const auto &place : proxy::cases::places())
+    if (sctp == Sctp::sockets && (place.at == At::pod || place.at == At::remote)) {
+      const auto &host = net.host_of(place.name);
+      SLUICE_TRY(host.ns.run([&] { return made->listen_for_associations(place, host); }), "SCTP");
+    }
   made->thread_ = std::thread([responder = made.get()] { responder->serve(); });
   return made;
 }
@@ -146,15 +162,34 @@ Responder::~Responder() {
 
 Result<> Responder::listen(const Host &host) {
   for (const auto family : {Family::ipv4, Family::ipv6}) {
+    const auto any = unspecified(family);
     for (const auto port : ports()) {
-      SLUICE_ASSIGN(auto tcp, bound_socket(family, SOCK_STREAM, 0, Port(port)), host.name);
+      SLUICE_ASSIGN(auto tcp, bound_socket({any, Port(port)}, SOCK_STREAM), host.name);
       SLUICE_TRY(add(Kind::listener, family, std::move(tcp)), "TCP");
-      SLUICE_ASSIGN(auto udp, bound_socket(family, SOCK_DGRAM, 0, Port(port)), host.name);
+      SLUICE_ASSIGN(auto udp, bound_socket({any, Port(port)}, SOCK_DGRAM), host.name);
       SLUICE_TRY(add(Kind::datagrams, family, std::move(udp)), "UDP");
     }
-    SLUICE_ASSIGN(auto sctp, bound_socket(family, SOCK_RAW, IPPROTO_SCTP, Port(0)), host.name);
+  }
+  return {};
+}
+
+Result<> Responder::listen_by_hand(const Host &host) {
+  for (const auto family : {Family::ipv4, Family::ipv6}) {
+    SLUICE_ASSIGN(auto sctp, bound_socket({unspecified(family), Port(0)}, SOCK_RAW, IPPROTO_SCTP),
+                  host.name);
     SLUICE_TRY(add(Kind::sctp, family, std::move(sctp)), "SCTP");
   }
+  return {};
+}
+
+/// At each address by itself: one that listens at all of them tells its peer of all.
+Result<> Responder::listen_for_associations(const proxy::cases::Place &place, const Host &host) {
+  const auto v4 = IpAddress::parse(place.address).value();
+  for (const auto &ip : {v4, proxy::cases::as_ipv6(v4)})
+    for (const auto port : {Port(53), Port(80)}) {
+      SLUICE_ASSIGN(auto sctp, bound_socket({ip, port}, SOCK_STREAM, IPPROTO_SCTP), host.name);
+      SLUICE_TRY(add(Kind::listener, ip.family(), std::move(sctp)), "listen");
+    }
   return {};
 }
 

@@ -21,14 +21,20 @@ struct Identity {
 /// What a client may send first on an accepted connection; anything else is sent back.
 inline constexpr char kPleaseClose = '\x01', kPleaseReset = '\x02';
 
-/// TCP: the identity is sent on accept. UDP: every datagram is answered with it. SCTP: every INIT
-/// is answered by an INIT ACK with it as its cookie.
+/// How SCTP is spoken. A kernel that has sockets for it answers what comes by hand too, once its
+/// module is there: who wants both asks by hand first.
+enum class Sctp : std::uint8_t { by_hand, sockets };
+/// Whether this kernel has them; brings the module.
+bool has_sctp_sockets();
+
+/// TCP and SCTP sockets: the identity is sent on accept. UDP: every datagram is answered with it.
+/// SCTP by hand: every INIT is answered by an INIT ACK with it as its cookie.
 class Responder {
 public:
   /// The ports where somebody listens, TCP and UDP. Port 9 is not among them.
   static const std::vector<std::uint16_t> &ports();
 
-  static Result<std::unique_ptr<Responder>> start(const Net &net);
+  static Result<std::unique_ptr<Responder>> start(const Net &net, Sctp sctp);
   ~Responder();
   Responder(const Responder &) = delete;
   Responder &operator=(const Responder &) = delete;
@@ -43,6 +49,8 @@ private:
 
   Responder() = default;
   Result<> listen(const Host &host);
+  Result<> listen_by_hand(const Host &host);
+  Result<> listen_for_associations(const proxy::cases::Place &place, const Host &host);
   Result<> add(Kind kind, Family family, UniqueFd fd);
   void serve();
   void accept_from(const Entry &entry);

@@ -11,7 +11,7 @@ namespace sluice::integration::packets {
 /// A network with a data plane in it; scenarios run in it one after the other.
 class Bench {
 public:
-  static Result<std::unique_ptr<Bench>> create(Plane plane);
+  static Result<std::unique_ptr<Bench>> create(Plane plane, Sctp sctp = Sctp::by_hand);
   ~Bench();
   Bench(const Bench &) = delete;
   Bench &operator=(const Bench &) = delete;
@@ -19,13 +19,15 @@ public:
   Net &net() { return *net_; }
   Flows &flows() { return *flows_; }
   const Plane &plane() const { return plane_; }
+  Sctp sctp() const { return sctp_; }
   /// Of the data plane. A data plane that is busy is asked again.
   Result<> start(const proxy::Table &table);
   Result<> apply(Family family, const proxy::TableDelta &delta);
   Result<> remove(Family family);
   /// Another data plane takes this one's place, which leaves nothing behind.
   Result<> replace(Plane plane);
-  /// Another data plane comes beside this one, and is the one to be started and changed from now on.
+  /// Another data plane comes beside this one, and is the one to be started and changed from now
+  /// on.
   Result<> join(Plane plane);
   /// The one from before takes no new connection any more. True: nothing of it is left.
   Result<bool> leave();
@@ -36,8 +38,9 @@ public:
   Port fresh_port();
 
 private:
-  explicit Bench(Plane plane) : plane_(std::move(plane)) {}
+  Bench(Plane plane, Sctp sctp) : plane_(std::move(plane)), sctp_(sctp) {}
   Plane plane_;
+  Sctp sctp_;
   std::unique_ptr<Net> net_;
   std::unique_ptr<Responder> responder_;
   std::unique_ptr<Flows> flows_;

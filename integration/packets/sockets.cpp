@@ -1,11 +1,14 @@
 #include "integration/packets/sockets.hpp"
 
+#include "kernel/files.hpp"
+
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sstream>
 
 namespace sluice::integration::packets {
 
@@ -53,6 +56,26 @@ SocketAddress peer_of(int fd) {
   KernelAddress address;
   ::getpeername(fd, address.get(), &address.length);
   return address.value();
+}
+
+/// A line of names, then a line of hexadecimal numbers for each processor.
+std::uint64_t refused_neighbours() {
+  std::uint64_t sum = 0;
+  for (const auto *file : {"/proc/net/stat/ndisc_cache", "/proc/net/stat/arp_cache"}) {
+    std::istringstream lines(kernel::read_file(file).value_or(""));
+    std::string line, word;
+    std::getline(lines, line);
+    std::istringstream names(line);
+    std::size_t column = 0;
+    while (names >> word && word != "table_fulls")
+      ++column;
+    while (std::getline(lines, line)) {
+      std::istringstream numbers(line);
+      for (std::size_t i = 0; numbers >> word && i <= column; ++i)
+        sum += i == column ? std::stoull(word, nullptr, 16) : 0;
+    }
+  }
+  return sum;
 }
 
 short wait_for(int fd, short events, int milliseconds) {

@@ -20,10 +20,10 @@ template <class Call> Result<> patiently(Call call) {
 
 } // namespace
 
-Result<std::unique_ptr<Bench>> Bench::create(Plane plane) {
-  std::unique_ptr<Bench> bench(new Bench(std::move(plane)));
+Result<std::unique_ptr<Bench>> Bench::create(Plane plane, Sctp sctp) {
+  std::unique_ptr<Bench> bench(new Bench(std::move(plane), sctp));
   SLUICE_ASSIGN(bench->net_, Net::create(), "prepare");
-  SLUICE_ASSIGN(bench->responder_, Responder::start(*bench->net_), "prepare");
+  SLUICE_ASSIGN(bench->responder_, Responder::start(*bench->net_, sctp), "prepare");
   SLUICE_ASSIGN(bench->flows_, Flows::create(*bench->net_), "prepare");
   SLUICE_TRY(bench->renew(), "prepare");
   return bench;
