@@ -1,6 +1,7 @@
 // Changes from one mode to another in a running daemon, under load.
 
 #include "kernel/ipvs/ipvs.hpp"
+#include "kernel/sysctl.hpp"
 #include "kube/daemon/control_socket.hpp"
 #include "proxy/tests/node/proxy_fixture.hpp"
 
@@ -92,7 +93,12 @@ struct Kept {
 TEST_F(Modes, every_change_among_nftables_iptables_and_ipvs_under_load) {
   if (const auto ipvs = kernel::ipvs::IpvsSocket::open(); !ipvs)
     GTEST_SKIP() << ipvs.error().what();
-  start_proxy({"--proxy-mode=nftables", "--ipvs-udp-timeout=15s", "--ipvs-tcpfin-timeout=3s"});
+  // A change may take longer on a busy machine than a UDP flow is remembered.
+  ASSERT_TRUE(bed_->node().run([]() -> Result<> {
+    SLUICE_TRY(kernel::Sysctl().write("net/netfilter/nf_conntrack_udp_timeout", "300"), "UDP");
+    return kernel::Sysctl().write("net/netfilter/nf_conntrack_udp_timeout_stream", "300");
+  }));
+  start_proxy({"--proxy-mode=nftables", "--ipvs-udp-timeout=30s", "--ipvs-tcpfin-timeout=3s"});
   Load load([this] { return ask(kTcp4).substr(0, 3) == "pod"; });
   std::vector<Kept> kept;
   const auto keep = [&](const std::string &in) {
