@@ -87,6 +87,14 @@ double cpu_ms() {
   return sum;
 }
 
+/// Again, as long as another program has the lock of the tables.
+template <class Fn> void insist(Fn fn) {
+  auto done = fn();
+  for (; !done && done.error().code() == Errc::busy; done = fn())
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  must(std::move(done));
+}
+
 template <class Fn> Cost cost_of(Fn fn) {
   const auto cpu = cpu_ms();
   const auto begin = Clock::now();
@@ -163,11 +171,13 @@ Contender::Contender(const Mode &mode, std::uint32_t services)
     return;
   dataplane_ = mode.open(world_.node);
   const auto table = table_of(services);
-  first_sync_ = cost_of([&] { must(world_.node.run([&] { return dataplane_->start(table); })); });
+  first_sync_ = cost_of(
+      [&] { insist([&] { return world_.node.run([&] { return dataplane_->start(table); }); }); });
 }
 
 Cost Contender::apply(const TableDelta &delta) {
-  return cost_of([&] { must(dataplane_->apply(delta)); });
+  auto next = delta; // which is kept, if it has to wait
+  return cost_of([&] { insist([&] { return dataplane_->apply(std::exchange(next, {})); }); });
 }
 
 void Contender::change() {
