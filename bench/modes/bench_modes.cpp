@@ -48,15 +48,17 @@ public:
   }
 
   void print_rates() const {
-    std::printf("| mode | services x 10 | connections/s, 1 in flight | of no rules | of its own "
-                "with %u | 16 in flight | of no rules | of its own with %u |\n"
-                "|---|---|---|---|---|---|---|---|\n",
-                fewest_, fewest_);
+    std::printf(
+        "| mode | services x 10 | connections/s, 1 in flight | of no rules | of its own "
+        "with %u | 16 in flight | of no rules | of its own with %u | CPU of each, us | of no "
+        "rules | of its own with %u |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|\n",
+        fewest_, fewest_, fewest_);
     for (const auto &one : contenders_) {
       const auto &base = with_fewest(one->mode());
       std::printf("| %s | %s |", one->mode().c_str(),
                   one->mode() == none().mode() ? "-" : std::to_string(one->services()).c_str());
-      for (const auto rates : {&Contender::alone, &Contender::together})
+      for (const auto rates : {&Contender::alone, &Contender::together, &Contender::cpu_us})
         std::printf(" %.0f | %.3f | %.3f |", median((*one.*rates)()),
                     ratio((*one.*rates)(), (none().*rates)()),
                     ratio((*one.*rates)(), (base.*rates)()));

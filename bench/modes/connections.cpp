@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,15 @@ void one_connection(const sockaddr_in &to) {
     die("send");
   if (::recv(fd.get(), buffer, kAnswer, MSG_WAITALL) != static_cast<ssize_t>(kAnswer))
     die("receive");
+}
+
+double cpu_us() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  double sum = 0;
+  for (const auto &part : {usage.ru_utime, usage.ru_stime})
+    sum += static_cast<double>(part.tv_sec) * 1e6 + static_cast<double>(part.tv_usec);
+  return sum;
 }
 
 } // namespace
@@ -107,10 +117,11 @@ void Server::run() {
   }
 }
 
-double connections_per_second(const kernel::NetNs &ns, const SocketAddress &to, unsigned in_flight,
-                              std::chrono::milliseconds time) {
+Rate connection_rate(const kernel::NetNs &ns, const SocketAddress &to, unsigned in_flight,
+                     std::chrono::milliseconds time) {
   const auto address = kernel_address(to);
   std::atomic<std::uint64_t> count{0};
+  const auto cpu = cpu_us();
   const auto begin = std::chrono::steady_clock::now(), end = begin + time;
   std::vector<std::thread> clients;
   for (unsigned client = 0; client < in_flight; ++client)
@@ -125,7 +136,8 @@ double connections_per_second(const kernel::NetNs &ns, const SocketAddress &to, 
   for (auto &client : clients)
     client.join();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  return static_cast<double>(count.load()) / took.count();
+  const auto done = static_cast<double>(count.load());
+  return {done / took.count(), (cpu_us() - cpu) / done};
 }
 
 } // namespace sluice::bench

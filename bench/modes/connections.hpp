@@ -25,9 +25,14 @@ private:
   std::thread thread_;
 };
 
-/// Connections a second from `ns` to `to`: connect, 64 bytes, 128 bytes back, reset. Ends the
-/// program if one fails.
-double connections_per_second(const kernel::NetNs &ns, const SocketAddress &to, unsigned in_flight,
-                              std::chrono::milliseconds time);
+struct Rate {
+  double per_second = 0;
+  double cpu_us = 0; ///< of this process for each: both ends, and what the kernel does for them
+};
+
+/// Connections from `ns` to `to`: connect, 64 bytes, 128 bytes back, reset. Ends the program if one
+/// fails.
+Rate connection_rate(const kernel::NetNs &ns, const SocketAddress &to, unsigned in_flight,
+                     std::chrono::milliseconds time);
 
 } // namespace sluice::bench

@@ -203,8 +203,10 @@ void Contender::connect() {
   const auto to = frontend_of(real_of(services_));
   const SocketAddress address =
       dataplane_ ? SocketAddress{*to.address, to.port} : SocketAddress{kServer, Port(kServerPort)};
-  alone_.push_back(connections_per_second(world_.client, address, 1, kSlice));
-  together_.push_back(connections_per_second(world_.client, address, 16, kSlice));
+  alone_.push_back(connection_rate(world_.client, address, 1, kSlice).per_second);
+  const auto together = connection_rate(world_.client, address, 16, kSlice);
+  together_.push_back(together.per_second);
+  cpu_us_.push_back(together.cpu_us);
 }
 
 } // namespace sluice::bench

@@ -71,6 +71,8 @@ public:
   /// By round.
   const std::vector<double> &alone() const noexcept { return alone_; }
   const std::vector<double> &together() const noexcept { return together_; }
+  /// Of each connection among 16.
+  const std::vector<double> &cpu_us() const noexcept { return cpu_us_; }
 
 private:
   Cost apply(const proxy::TableDelta &delta);
@@ -83,7 +85,7 @@ private:
   Cost first_sync_;
   Costs endpoint_, arrivals_, departures_;
   std::chrono::nanoseconds changing_{};
-  std::vector<double> alone_, together_;
+  std::vector<double> alone_, together_, cpu_us_;
 };
 
 } // namespace sluice::bench
