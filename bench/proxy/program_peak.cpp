@@ -8,6 +8,11 @@
 #include <sstream>
 
 namespace sluice::bench {
+namespace {
+
+std::string first_line(const std::string &text) { return text.substr(0, text.find('\n')); }
+
+} // namespace
 
 ProgramPeak::ProgramPeak(pid_t parent) : parent_(parent) {
   thread_ = std::thread([this] {
@@ -22,14 +27,16 @@ ProgramPeak::~ProgramPeak() {
 }
 
 void ProgramPeak::look() {
+  const auto own = first_line(read_file("/proc/" + std::to_string(parent_) + "/status"));
   std::error_code gone;
   const std::filesystem::path tasks = "/proc/" + std::to_string(parent_) + "/task";
   for (std::filesystem::directory_iterator task(tasks, gone), end; !gone && task != end;
        task.increment(gone)) {
     std::istringstream children(read_file(task->path() / "children"));
     for (std::string child; children >> child;)
-      peak_mb_ =
-          std::max(peak_mb_.load(), megabytes(read_file("/proc/" + child + "/status"), "VmHWM"));
+      // One that has the parent's name is about to become a program, and has the parent's memory.
+      if (const auto status = read_file("/proc/" + child + "/status"); first_line(status) != own)
+        peak_mb_ = std::max(peak_mb_.load(), megabytes(status, "VmHWM"));
   }
 }
 
