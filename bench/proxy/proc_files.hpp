@@ -13,5 +13,8 @@ double megabytes(const std::string &text, const std::string &field);
 /// What the kernel holds for itself: slabs that cannot be given back, vmalloc areas, per-CPU
 /// memory. Of the whole machine; the difference of two readings tells of what came between.
 double kernel_megabytes();
+/// The same, once it has stayed still for a second: what was left behind is given back later. At
+/// most half a minute.
+double settled_kernel_megabytes();
 
 } // namespace sluice::bench

@@ -39,11 +39,10 @@ class Contender {
 public:
   Contender(std::string layout, std::uint32_t services)
       : layout_(std::move(layout)), services_(services), ns_(must(kernel::NetNs::create())),
-        api_(must(ClusterApi::start(ns_, services))), kernel_mb_(-kernel_megabytes()),
+        api_(must(ClusterApi::start(ns_, services))), kernel_mb_(-settled_kernel_megabytes()),
         proxy_(must(ProxyProcess::start(ns_, *api_, {layout_, CommitsBy::log}))),
         sync_cpu_(proxy_->cpu()) {
-    ::sleep(1); // what it gave back is back
-    kernel_mb_ += kernel_megabytes();
+    kernel_mb_ += settled_kernel_megabytes();
     after_sync_ = proxy_->memory();
   }
 
