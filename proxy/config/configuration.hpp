@@ -82,9 +82,7 @@ struct Conntrack {
   std::int32_t maxPerCore = 32768, min = 131072;
   nanoseconds tcpEstablishedTimeout = std::chrono::hours(24);
   nanoseconds tcpCloseWaitTimeout = std::chrono::hours(1);
-  /// kube-proxy's default is false, and in mode iptables it drops INVALID segments instead, those
-  /// of others too. Here answers out of the window are translated (service-semantics.md H12).
-  bool tcpBeLiberal = true;
+  bool tcpBeLiberal = false;
   nanoseconds udpTimeout{0}, udpStreamTimeout{0}; ///< 0: left as it is
   friend bool operator==(const Conntrack &, const Conntrack &) = default;
 };

@@ -113,7 +113,7 @@ const Field kFields[] = {
      {},
      true},
     {"conntrack.tcpBeLiberal", "conntrack-tcp-be-liberal", AT(conntrack.tcpBeLiberal),
-     "segments out of the window are translated too; false: the kernel's setting stays"},
+     "segments out of the window are translated too"},
     {"conntrack.udpTimeout", "conntrack-udp-timeout", AT(conntrack.udpTimeout), "0: as it is"},
     {"conntrack.udpStreamTimeout", "conntrack-udp-timeout-stream", AT(conntrack.udpStreamTimeout),
      "0: as it is"},

@@ -87,7 +87,7 @@ const FieldCase kFieldCases[] = {
     {"conntrack.min", "131072", "0", "0", "0"},
     {"conntrack.tcpEstablishedTimeout", R"("24h0m0s")", "0s", "0s", R"("0s")"},
     {"conntrack.tcpCloseWaitTimeout", R"("1h0m0s")", "0s", "0s", R"("0s")"},
-    {"conntrack.tcpBeLiberal", "true", "false", "false", "false"},
+    {"conntrack.tcpBeLiberal", "false", "true", "true", "true"},
     {"conntrack.udpTimeout", R"("0s")", "30s", "30s", R"("30s")"},
     {"conntrack.udpStreamTimeout", R"("0s")", "3m", "3m", R"("3m0s")"},
     {"configSyncPeriod", R"("15m0s")", "1m", "1m", R"("1m0s")"},
