@@ -10,7 +10,7 @@
 
 namespace sluice::bench {
 
-constexpr std::uint32_t kMostServices = 50000;
+constexpr std::uint32_t kMostServices = 200000;
 
 /// Ends the program: 0 if it was asked for, else 2.
 [[noreturn]] inline void show_usage(const char *usage, bool asked) {
