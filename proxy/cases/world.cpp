@@ -171,6 +171,9 @@ Result<kube::SliceEndpoint> World::endpoint_from(const std::string &word) const 
   const auto *place = find_place(word.substr(0, std::min(word.find_first_of("/@%&"), word.size())));
   if (!place && !word.empty() && endpoint.addresses.size() == 1)
     place = find_place(book_.name_of(IpAddress::parse_sloppy(endpoint.addresses[0]).value()));
+  // "L26" is the IPv6 address of "L2".
+  if (const auto name = word.substr(0, rest); !place && !name.empty() && name.back() == '6')
+    place = find_place(name.substr(0, name.size() - 1));
   const bool ours = place && (place->at == At::pod || place->at == At::node);
   endpoint.nodeName = ours ? "n1" : "n2";
   SLUICE_TRY(read_endpoint_marks(word.substr(rest), endpoint), "endpoint " + word);
