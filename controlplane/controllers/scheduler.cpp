@@ -27,10 +27,12 @@ public:
                          is_empty(seen.document, "metadata.deletionTimestamp") &&
                          is_empty(seen.document, "spec.schedulingGates") &&
                          text(seen.document, "spec.schedulerName") == "default-scheduler";
-      if (waits && waiting_.insert(seen.key).second)
-        look_again_ = true;
-      if (!waits)
+      if (!waits) {
         waiting_.erase(seen.key);
+        assumed_.erase(seen.key);
+      } else if (!assumed_.contains(seen.key) && waiting_.insert(seen.key).second) {
+        look_again_ = true;
+      }
     }
   }
 
@@ -53,6 +55,8 @@ private:
     for (const auto &[key, pod] : context_.cluster.pods)
       if (!pod.nodeName.empty() && !is_finished(pod))
         ++counts[pod.nodeName];
+    for (const auto &[key, node] : assumed_)
+      ++counts[node];
     std::vector<NodeLoad> nodes;
     for (const auto &[name, node] : context_.cluster.nodes)
       nodes.push_back({&node, counts[name]});
@@ -73,6 +77,7 @@ private:
     told_.erase(key);
     if (!bound)
       return true;
+    assumed_[key] = *node;
     for (auto &load : nodes)
       load.pods += load.node->metadata.name == *node ? 1 : 0;
     record_event(context_, context_.kinds.pods, (*bound)->document(), "Normal", "Scheduled",
@@ -112,6 +117,8 @@ private:
   }
 
   std::set<Key> waiting_;
+  /// Bound to a node, but not yet seen so: changes arrive later than they are made.
+  std::map<Key, std::string> assumed_;
   std::map<Key, std::string> told_;
   bool look_again_ = false;
 };
