@@ -62,11 +62,11 @@ ipvs::Options ipvs_options(const IpvsOptions &wanted) {
   return options;
 }
 
-Result<OpenedDataplane> open_ipvs(Family family, const IpvsOptions &wanted) {
+Result<OpenedDataplane> open_ipvs(kernel::ipvs::IpvsSocket socket, Family family,
+                                  const IpvsOptions &wanted) {
   static const SteadyClock kClock;
   const auto options = ipvs_options(wanted);
   SLUICE_ASSIGN(auto nft, open_nft(family, options.table), "mode ipvs");
-  SLUICE_ASSIGN(auto socket, kernel::ipvs::IpvsSocket::open(), "mode ipvs");
   auto environment = ipvs::make_environment(
       family, {options.divertBit, options.ownCtBit, wanted.strictArp && family == Family::ipv4});
   return OpenedDataplane{
@@ -74,6 +74,15 @@ Result<OpenedDataplane> open_ipvs(Family family, const IpvsOptions &wanted) {
                            std::make_unique<kernel::ipvs::IpvsSocket>(std::move(socket)),
                            std::move(environment), kClock, options),
       std::move(nft.monitor)};
+}
+
+/// For somebody who only wants to take away what is there: any scheduler will do.
+std::optional<OpenedDataplane> open_ipvs_leftover(Family family) {
+  auto socket = kernel::ipvs::IpvsSocket::open();
+  if (!socket)
+    return std::nullopt;
+  auto opened = open_ipvs(std::move(*socket), family, {});
+  return opened ? std::optional(std::move(*opened)) : std::nullopt;
 }
 
 bool has_table(Family family, const std::string &name) {
@@ -118,15 +127,15 @@ Result<OpenedDataplane> open_dataplane(const Layout &layout, Family family,
   if (layout == "ipvs") {
     SLUICE_ASSIGN(auto socket, kernel::ipvs::IpvsSocket::open(), "mode ipvs");
     SLUICE_TRY(ipvs::try_scheduler(socket, family, ipvs_options(options)), "mode ipvs");
-    return open_ipvs(family, options);
+    return open_ipvs(std::move(socket), family, options);
   }
   return fail(Errc::unsupported, "there is no data plane \"" + layout + "\"");
 }
 
 std::optional<OpenedDataplane> open_leftover(const Layout &layout, Family family) {
-  if (layout == "ipvs" && !has_table(family, ipvs::Options{}.table))
-    return std::nullopt;
-  auto opened = layout == "ipvs" ? open_ipvs(family, {}) : open_dataplane(layout, family);
+  if (layout == "ipvs")
+    return has_table(family, ipvs::Options{}.table) ? open_ipvs_leftover(family) : std::nullopt;
+  auto opened = open_dataplane(layout, family);
   return opened ? std::optional(std::move(*opened)) : std::nullopt;
 }
 

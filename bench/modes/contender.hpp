@@ -2,19 +2,10 @@
 // One mode with one number of Services, on a node of its own between a client and a server.
 
 #include "bench/modes/connections.hpp"
+#include "bench/must.hpp"
 #include "proxy/dataplane.hpp"
 
 namespace sluice::bench {
-
-/// Ends the program with the error; a benchmark has no other use for it.
-template <class T> T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "modes: %s\n", result.error().what().c_str());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
 
 double median(std::vector<double> values);
 

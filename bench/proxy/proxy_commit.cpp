@@ -4,6 +4,7 @@
 // shape of kube-proxy's rules. Needs root and nft.
 
 #include "bench/arguments.hpp"
+#include "bench/must.hpp"
 #include "bench/proxy/kube_proxy_shape.hpp"
 #include "kernel/nft/nft_socket.hpp"
 #include "proxy/nftables/dataplane.hpp"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <sys/resource.h>
 
@@ -62,16 +62,6 @@ private:
   kernel::nft::NftSocket socket_;
   std::size_t &objects_, &commits_;
 };
-
-/// Ends the program with the error; a benchmark has no other use for it.
-template <class T> T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "proxy_commit: %s\n", result.error().what().c_str());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
 
 IpAddress pod(std::uint32_t number) { return IpAddress::from_v4(0x0a800000 + number); }
 

@@ -4,6 +4,7 @@
 // once and change in turn. Needs root.
 
 #include "bench/arguments.hpp"
+#include "bench/must.hpp"
 #include "bench/proxy/kube_proxy_figures.hpp"
 #include "bench/proxy/proc_files.hpp"
 #include "bench/proxy/proxy_process.hpp"
@@ -25,15 +26,6 @@ constexpr const char *kUsage =
 constexpr std::size_t kChanges = 200, kFewestChanges = 10;
 /// A mode that took so long altogether changes no more, if it changed often enough.
 constexpr std::chrono::seconds kChangesTime{20};
-
-template <class T> T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "proxy_modes: %s\n", result.error().what().c_str());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
 
 class Contender {
 public:

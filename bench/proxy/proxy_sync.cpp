@@ -4,12 +4,12 @@
 // machine of this kind. Needs root.
 
 #include "bench/arguments.hpp"
+#include "bench/must.hpp"
 #include "bench/proxy/kube_proxy_figures.hpp"
 #include "bench/proxy/proxy_process.hpp"
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <unistd.h>
 
@@ -22,15 +22,6 @@ using Seconds = std::chrono::duration<double>;
 constexpr int kChanges = 1000;
 constexpr std::chrono::milliseconds kPause{1};
 constexpr std::chrono::seconds kIdle{35}; // longer than the period of the read-back
-
-template <class T> T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "proxy_sync: %s\n", result.error().what().c_str());
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
-}
 
 struct Latencies {
   std::vector<double> milliseconds;

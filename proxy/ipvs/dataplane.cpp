@@ -25,7 +25,8 @@ public:
     const auto before = std::exchange(mirror_, nullptr);
     SLUICE_TRY(prepare(), "start ipvs");
     SLUICE_ASSIGN(const auto actual, read_table(*nft_, family_, table_), "start ipvs");
-    const auto known = before ? completed(actual, *before) : actual;
+    const auto completed_actual = before ? std::optional(completed(actual, *before)) : std::nullopt;
+    const auto &known = completed_actual ? *completed_actual : actual;
     SLUICE_ASSIGN(const auto found, read_servers(*ipvs_, family_, known.of(kServers)),
                   "start ipvs");
     auto mirror = std::make_unique<Mirror>(family_, options_, remembered(family_, known, found));

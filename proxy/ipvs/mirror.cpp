@@ -37,7 +37,8 @@ void Mirror::load(const Table &table) {
 
 void Mirror::change(const TableDelta &given) {
   const bool renews = chooses_weight_zero(options_);
-  const auto &delta = renews ? with_frontends_of_shrunk_sets(given) : TableDelta(given);
+  const auto widened = renews ? std::optional(with_frontends_of_shrunk_sets(given)) : std::nullopt;
+  const auto &delta = widened ? *widened : given;
   const auto withdraw_if_there = [&](const Frontend &frontend) {
     if (const auto found = table_.frontends.find(frontend); found != table_.frontends.end())
       withdraw(frontend, found->second);
