@@ -23,11 +23,14 @@ Exprs lets_through(const std::string &link, const std::string &value_and_mask) {
 
 } // namespace
 
-Others::~Others() {
+Result<> Others::take_back() {
   if (forwards_nothing_)
-    (void)set_forward_policy("ACCEPT");
+    SLUICE_TRY(set_forward_policy("ACCEPT"), "take back the policy");
+  forwards_nothing_ = false;
   if (!rules_.empty())
-    (void)commit(Batch(id()).destroy_table()); // the next scenario would say what is wrong
+    SLUICE_TRY(commit(Batch(id()).destroy_table()), "take back the rules");
+  rules_.clear();
+  return {};
 }
 
 Result<> Others::set_forward_policy(const char *policy) {

@@ -13,11 +13,12 @@ public:
   /// A policy of iptables is that of `flavour`.
   Others(const kernel::NetNs &node, Family family, kernel::iptables::Flavour flavour)
       : node_(node), family_(family), flavour_(flavour) {}
-  ~Others();
   Others(const Others &) = delete;
   Others &operator=(const Others &) = delete;
   /// "drops P->L:80", "marks X 0x10", "lets-through cni0 0x10/0x4010", "forwards nothing".
   Result<> add(const std::vector<std::string> &words, const proxy::cases::World &world);
+  /// Everything that was added. Errors: busy, as from the tool; then it is to be called again.
+  Result<> take_back();
 
 private:
   Result<> set_forward_policy(const char *policy);

@@ -27,6 +27,8 @@ public:
       else if (!line.is_reference() && line.is_for(names_))
         question(line);
     }
+    line_ = nullptr;
+    must(stage_.end());
     return std::move(outcome_);
   }
 

@@ -54,12 +54,14 @@ public:
   /// `bench` outlives it. The world is as `fixture` makes it.
   Stage(Bench &bench, Family as)
       : bench_(bench), world_(as), others_(bench.net().node(), as, bench.plane().flavour()) {}
-  /// Takes back what statements gave to n1.
   ~Stage();
   Stage(const Stage &) = delete;
   Stage &operator=(const Stage &) = delete;
 
   Result<> begin();
+  /// Takes back what statements gave to n1, for the next stage on this bench. The destructor does
+  /// it too, but cannot say what went wrong.
+  Result<> end();
   /// Any statement of the table.
   Result<> obey(const proxy::cases::Line &line);
   /// Brings the kernel up to the world: at first by a start, then change by change.

@@ -82,8 +82,12 @@ Port Bench::fresh_port() {
   return Port(static_cast<std::uint16_t>(kFirst + port_));
 }
 
-Stage::~Stage() {
-  (void)bench_.net().hold({}); // what is wrong with the network shows in the next questions
+Stage::~Stage() { (void)end(); }
+
+Result<> Stage::end() {
+  SLUICE_TRY(patiently([&] { return others_.take_back(); }), "end");
+  SLUICE_TRY(bench_.net().hold({}), "end");
+  return {};
 }
 
 Result<> Stage::begin() {
