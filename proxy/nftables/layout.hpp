@@ -9,7 +9,7 @@
 
 namespace sluice::proxy::nftables {
 
-inline constexpr int kLayoutVersion = 3;
+inline constexpr int kLayoutVersion = 4;
 /// The comment of the table.
 std::string layout_mark();
 

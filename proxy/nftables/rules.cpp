@@ -9,6 +9,7 @@ using namespace kernel::nft;
 
 std::string from_chain(Source source) { return "from-" + std::string(name_of(source)); }
 std::string special_chain(Source source) { return "special-" + std::string(name_of(source)); }
+std::string again_chain(Source source) { return "again-" + std::string(name_of(source)); }
 std::string node_port_chain(Source source) { return "node-port-" + std::string(name_of(source)); }
 std::string check_chain(Source source) { return "check-" + std::string(name_of(source)); }
 std::string empty_chain(Source source) { return "empty-" + std::string(name_of(source)); }
@@ -48,6 +49,7 @@ public:
     for (const auto source : kSources) {
       from(source);
       special(source);
+      again(source);
       node_port(source);
       check(source);
     }
@@ -87,7 +89,7 @@ private:
         {registers_.load(By::address), registers_.any_flag(special), jump(special_chain(source))},
         "masqueraded, with source ranges, with affinity");
     dispatch(chain, source, By::address);
-    add(chain, {registers_.load(By::address), return_()}, "a service address, but no endpoint");
+    add(chain, {registers_.load(By::address), go_to(again_chain(source))}, "a service address");
     add(chain, {registers_.load(By::node_port), takes_node_ports(), go_to(node_port_chain(source))},
         "a nodePort");
   }
@@ -105,7 +107,12 @@ private:
     mark(chain, source, By::node_port);
     follow(chain, source, By::node_port);
     dispatch(chain, source, By::node_port);
+    dispatch(chain, source, By::node_port);
   }
+
+  /// Two changes may come between the frontend and the count of its set, which is gone then: who
+  /// found nothing looks once more before it means that there is no endpoint.
+  void again(Source source) { dispatch(again_chain(source), source, By::address); }
 
   void mark(const std::string &chain, Source source, By by) {
     add(chain, {registers_.load(by), registers_.any_flag(masquerade_flag(source)),
@@ -212,7 +219,6 @@ private:
 
   std::uint32_t masquerade_bit() const { return 1U << (node_.masqueradeBit & 31U); }
   Exprs reject() const { return {Reject{.family = table_family(family_)}}; }
-  static Exprs return_() { return {Verdict{VerdictCode::return_, {}}}; }
 
   Family family_;
   const NodeInfo &node_;
@@ -245,8 +251,8 @@ std::vector<Chain> constant_chains() {
       {.name = "unmatched"},
   };
   for (const auto source : kSources)
-    for (const auto &name : {from_chain(source), special_chain(source), node_port_chain(source),
-                             check_chain(source), empty_chain(source)})
+    for (const auto &name : {from_chain(source), special_chain(source), again_chain(source),
+                             node_port_chain(source), check_chain(source), empty_chain(source)})
       chains.push_back({.name = name});
   return chains;
 }

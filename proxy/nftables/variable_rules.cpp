@@ -42,18 +42,28 @@ std::vector<Rule> pick_rules(Family family, Source source, std::uint32_t count,
                              const Options &options) {
   const Registers r(family);
   const auto slot = static_cast<Reg>(r.set(source) + 1); // behind the set: they are the key
+  struct Choice {
+    Exprs slot;
+    std::string comment;
+  };
+  // Whoever came here knows the count of some moments ago. The first slot is there at any moment.
+  const std::array choices{
+      Choice{{Numgen{.dreg = slot, .modulus = count}}, "dnat to @slots of (set . random slot)"},
+      Choice{{Immediate{slot, field_u32(0)}}, "changed meanwhile: dnat to @slots of (set . 0)"}};
   std::vector<Rule> rules;
   for (const auto by : kBoth)
-    rules.push_back({.chain = pick_chain(source, count),
-                     // The frontend may be gone since the packet was sent here. A nodePort with the
-                     // number of its port is no substitute: those are for local addresses.
-                     .exprs = join({by == By::node_port ? destination_is_local() : Exprs{},
-                                    r.load(by),
-                                    {Numgen{.dreg = slot, .modulus = count},
-                                     Lookup{.set = kSlots, .sreg = r.set(source), .dreg = Reg(0)}},
-                                    set_ct_mark_bits(options.ownershipCtMarkBit, r.service()),
-                                    {Nat{.family = family, .address = Reg(0), .port = r.words()}}}),
-                     .comment = "dnat to @slots of (set . random slot)"});
+    for (const auto &choice : choices)
+      rules.push_back(
+          {.chain = pick_chain(source, count),
+           // The frontend may be gone since the packet was sent here. A nodePort with the
+           // number of its port is no substitute: those are for local addresses.
+           .exprs = join({by == By::node_port ? destination_is_local() : Exprs{},
+                          r.load(by),
+                          choice.slot,
+                          {Lookup{.set = kSlots, .sreg = r.set(source), .dreg = Reg(0)}},
+                          set_ct_mark_bits(options.ownershipCtMarkBit, r.service()),
+                          {Nat{.family = family, .address = Reg(0), .port = r.words()}}}),
+           .comment = choice.comment});
   return rules;
 }
 

@@ -90,13 +90,13 @@ TEST(proxy_nftables_plan, one_change_costs_what_it_touches_at_any_size) {
         {"one endpoint replaced", changed([&](auto &s) { s[2] = at("10.1.0.1:80"); }), 2,
          "its slot removed and added"},
         {"one endpoint more, a count that others have not",
-         changed([&](auto &s) { s.push_back(at("10.1.0.1:80")); }), 1 + 2 + 12,
-         "a slot; the count removed and added; chain, two rules and way for each of 3 sources"},
-        {"one endpoint less", changed([&](auto &s) { s.erase(s.begin() + 2); }), 2 + 2 + 12,
+         changed([&](auto &s) { s.push_back(at("10.1.0.1:80")); }), 1 + 2 + 18,
+         "a slot; the count removed and added; chain, four rules and way for each of 3 sources"},
+        {"one endpoint less", changed([&](auto &s) { s.erase(s.begin() + 2); }), 2 + 2 + 18,
          "the hole filled; the count; the new count's chains"},
-        {"a local endpoint less", changed([&](auto &s) { s.erase(s.begin()); }), 2 + 2 + 12 + 1,
+        {"a local endpoint less", changed([&](auto &s) { s.erase(s.begin()); }), 2 + 2 + 18 + 1,
          "as before, and its hairpin"},
-        {"a service with two endpoints", new_service, 2 + 1 + 12 + 1 + 1,
+        {"a service with two endpoints", new_service, 2 + 1 + 18 + 1 + 1,
          "slots; count; the new count's chains; frontend; cluster-ip"},
         {"a service less", one_less_service, 1 + 1 + 1 + 5 + 1,
          "frontend; cluster-ip; hairpin; slots and count behind it"},
@@ -130,7 +130,7 @@ TEST(proxy_nftables_plan, the_first_load_grows_with_the_number_of_services) {
   }
   const auto of_one = (objects[1000] - objects[10]) / 990;
   EXPECT_EQ(of_one, 10U + 1 + 1 + 1 + 1) << "slots, count, frontend, cluster-ip, hairpin";
-  EXPECT_EQ(objects[10] - objects[0], 10 * of_one + 12) << "and the pick chains of one count";
+  EXPECT_EQ(objects[10] - objects[0], 10 * of_one + 18) << "and the pick chains of one count";
 }
 
 TEST(proxy_nftables_plan, a_large_load_is_split_and_packets_see_only_the_last_step) {
