@@ -135,6 +135,9 @@ void add_family(const json &family, const json &kernel, Lines &lines) {
                       " endpoints in " + text_at(family, "endpointSlices") +
                       " slices: " + text_at(family, "frontends") + " frontends, " +
                       text_at(family, "backendSets") + " backend sets");
+  for (const auto &endpoint : list_at(family, "drainingEndpoints"))
+    lines.add(name, text_at(endpoint, "address") + "/" + text_at(endpoint, "protocol") +
+                        " left, and drains since " + text_at(endpoint, "seconds") + " s");
   if (const auto &more = object_at(kernel, name.c_str()); !more.empty())
     lines.add(name, "last sync " + text_at(more, "lastSync") + ", repairs " +
                         text_at(more, "repairs") + ", failures " + text_at(more, "failures"));

@@ -11,7 +11,17 @@ namespace {
 using nlohmann::json;
 using Answer = Result<json>;
 
-json family_status(FamilySync &sync) {
+json draining_json(FamilySync &sync, Clock::time_point now) {
+  json out = json::array();
+  for (const auto &endpoint : sync.dataplane().draining())
+    out.push_back(
+        {{"address", endpoint.address.str()},
+         {"protocol", name_of(endpoint.protocol)},
+         {"seconds", std::chrono::floor<std::chrono::seconds>(now - endpoint.since).count()}});
+  return out;
+}
+
+json family_status(FamilySync &sync, Clock::time_point now) {
   const auto &model = sync.model();
   json out = {{"family", name_of(model.family())},
               {"inStep", sync.in_step() && !sync.oldest_change()},
@@ -19,16 +29,17 @@ json family_status(FamilySync &sync) {
               {"endpointSlices", model.slice_count()},
               {"endpoints", model.endpoint_count()},
               {"frontends", model.table().frontends.size()},
-              {"backendSets", model.table().backendSets.size()}};
+              {"backendSets", model.table().backendSets.size()},
+              {"drainingEndpoints", draining_json(sync, now)}};
   if (sync.last_error())
     out["error"] = sync.last_error()->what();
   return out;
 }
 
-Answer status(Runner &runner, const DaemonInfo &info) {
+Answer status(Runner &runner, const DaemonInfo &info, Clock::time_point now) {
   json families = json::array();
   for (const auto &sync : runner.families())
-    families.push_back(family_status(*sync));
+    families.push_back(family_status(*sync, now));
   json out = {{"mode", info.mode},         {"node", info.nodeName},
               {"version", info.version},   {"nodeKnown", runner.node().has_value()},
               {"synced", runner.synced()}, {"families", std::move(families)}};
@@ -133,7 +144,8 @@ kube::daemon::ControlServer::Verbs control_verbs(Inbox &inbox, const Clock &cloc
                                                  DaemonInfo info) {
   kube::daemon::ControlServer::Verbs verbs;
   verbs["status"] = [&inbox, &clock, info](const json &) {
-    return on_loop(inbox, clock, [info](Runner &runner) { return status(runner, info); });
+    return on_loop(inbox, clock,
+                   [&clock, info](Runner &runner) { return status(runner, info, clock.now()); });
   };
   verbs["dump"] = [&inbox, &clock](const json &) { return on_loop(inbox, clock, dump); };
   verbs["explain"] = [&inbox, &clock, lookups = info.lookups](const json &request) -> Answer {

@@ -2,6 +2,7 @@
 // What a data plane is: something that makes the kernel behave as a Table says. DESIGN.md
 // section 2.
 
+#include "net/clock.hpp"
 #include "proxy/model/flow.hpp"
 
 namespace sluice::proxy {
@@ -10,6 +11,13 @@ namespace sluice::proxy {
 struct Drift {
   std::vector<std::string> differences; ///< in people's words; empty: none
   bool empty() const noexcept { return differences.empty(); }
+};
+
+/// An endpoint that left the table: no new connection reaches it, the old ones do.
+struct DrainingEndpoint {
+  SocketAddress address;
+  Protocol protocol = Protocol::tcp;
+  Clock::time_point since; ///< this process has known of it
 };
 
 /// One instance per IP family. Not thread-safe; one thread owns it. `start` comes first.
@@ -37,6 +45,9 @@ public:
     SLUICE_TRY(remove(), "drain");
     return true;
   }
+  /// Those that need something of ours in the kernel: none where conntrack alone carries old
+  /// connections.
+  virtual std::vector<DrainingEndpoint> draining() const { return {}; }
   virtual Result<Explanation> explain(const Flow &flow) = 0;
 };
 

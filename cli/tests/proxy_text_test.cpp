@@ -61,23 +61,28 @@ TEST(cli_proxy_text, a_kernel_that_differs_is_loud_and_one_that_is_silent_says_w
 }
 
 TEST(cli_proxy_text, a_status_names_what_is_wrong) {
-  const json answer = {
-      {"version", "v1"},
-      {"node", "n1"},
-      {"mode", "nftables"},
-      {"synced", false},
-      {"nodeKnown", false},
-      {"api", {{"server", "https://x"}, {"connected", false}}},
-      {"families", {{{"family", "IPv4"}, {"inStep", false}, {"error", "no buffer space"}}}},
-      {"sysctls",
-       {{{"name", "a"}, {"enough", true}},
-        {{"name", "b"}, {"enough", false}, {"present", 1}, {"wanted", 2}}}},
-      {"warnings", {"unknown field \"x\""}}};
+  const json answer = {{"version", "v1"},
+                       {"node", "n1"},
+                       {"mode", "nftables"},
+                       {"synced", false},
+                       {"nodeKnown", false},
+                       {"api", {{"server", "https://x"}, {"connected", false}}},
+                       {"families",
+                        {{{"family", "IPv4"},
+                          {"inStep", false},
+                          {"error", "no buffer space"},
+                          {"drainingEndpoints",
+                           {{{"address", "10.0.0.1:80"}, {"protocol", "TCP"}, {"seconds", 7}}}}}}},
+                       {"sysctls",
+                        {{{"name", "a"}, {"enough", true}},
+                         {{"name", "b"}, {"enough", false}, {"present", 1}, {"wanted", 2}}}},
+                       {"warnings", {"unknown field \"x\""}}};
   const auto text = status_text(answer);
   for (const auto *part :
        {"sluice-proxy v1 on node n1, mode nftables", "for the first complete lists",
         "no Node of this name", "does NOT answer", "NOT in step: no buffer space",
-        "b is 1, configured 2", "unknown field \"x\""})
+        "10.0.0.1:80/TCP left, and drains since 7 s", "b is 1, configured 2",
+        "unknown field \"x\""})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   EXPECT_EQ(text.find("sysctl      a"), std::string::npos);
 }

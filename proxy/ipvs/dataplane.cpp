@@ -108,6 +108,10 @@ public:
     return true;
   }
 
+  std::vector<DrainingEndpoint> draining() const override {
+    return mirror_ ? mirror_->servers().draining() : std::vector<DrainingEndpoint>{};
+  }
+
   Result<Explanation> explain(const Flow &flow) override {
     if (!mirror_)
       return fail(Errc::invalid_input, "explain: start the data plane first");

@@ -174,4 +174,17 @@ Result<Servers::Plan> Servers::reap(Ipvs &ipvs, Clock::time_point now) {
   return plan;
 }
 
+std::vector<DrainingEndpoint> Servers::draining() const {
+  std::map<std::pair<SocketAddress, Protocol>, Clock::time_point> since;
+  for (const auto &[key, begun] : draining_) {
+    const auto &[mark, endpoint] = key;
+    const auto at = since.try_emplace({endpoint, actual_.at(mark).protocol}, begun).first;
+    at->second = std::min(at->second, begun);
+  }
+  std::vector<DrainingEndpoint> endpoints;
+  for (const auto &[endpoint, begun] : since)
+    endpoints.push_back({endpoint.first, endpoint.second, begun});
+  return endpoints;
+}
+
 } // namespace sluice::proxy::ipvs

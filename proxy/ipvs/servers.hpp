@@ -5,6 +5,7 @@
 // changed: the kernel would refuse connections meanwhile. Pure but for `reap`, which asks how many
 // connections are left.
 
+#include "proxy/dataplane.hpp"
 #include "proxy/ipvs/layout.hpp"
 
 #include <set>
@@ -50,6 +51,8 @@ public:
   /// Endpoints without connections, or over their limit, go; services without endpoints too.
   Result<Plan> reap(kernel::ipvs::Ipvs &ipvs, Clock::time_point now);
   bool is_draining() const noexcept { return !draining_.empty(); }
+  /// Each once, in the order of addresses.
+  std::vector<DrainingEndpoint> draining() const;
 
   bool is_known(Mark mark) const { return actual_.count(mark) != 0 || wanted_.count(mark) != 0; }
   const std::map<Mark, Found> &actual() const noexcept { return actual_; }

@@ -106,11 +106,14 @@ TEST(proxy_ipvs, an_endpoint_that_leaves_drains) {
   world.set_connections(mark, "10.244.0.3:80", 1);
   change(*dataplane, table, less);
   EXPECT_EQ(world.destinations(mark), "10.244.0.3:80*0 10.244.0.4:80");
+  ASSERT_EQ(dataplane->draining().size(), 1U);
+  EXPECT_EQ(dataplane->draining().front().address, at("10.244.0.3:80"));
   EXPECT_EQ(text_of(verified(*dataplane, table)), "");
   EXPECT_EQ(world.destinations(mark), "10.244.0.3:80*0 10.244.0.4:80") << "it has a connection";
   world.set_connections(mark, "10.244.0.3:80", 0);
   EXPECT_EQ(text_of(verified(*dataplane, table)), "");
   EXPECT_EQ(world.destinations(mark), "10.244.0.4:80");
+  EXPECT_TRUE(dataplane->draining().empty());
 }
 
 TEST(proxy_ipvs, an_endpoint_that_comes_back_while_it_drains_is_used_again) {

@@ -64,6 +64,12 @@ protected:
             AddressId{Protocol::tcp, {IpAddress::parse("172.30.0.99").value(), Port{80}}},
             MarkId{Family::ipv4, kForeignMark}};
   }
+  /// The endpoints that drain.
+  std::string draining() {
+    const auto answer = kube::daemon::control_call(socket(), {{"verb", "status"}});
+    return answer ? answer->at("families").at(0).at("drainingEndpoints").dump()
+                  : answer.error().what();
+  }
   json mode(const std::string &wanted = "") {
     const auto answer = kube::daemon::control_call(socket(), {{"verb", "mode"}, {"mode", wanted}});
     return answer ? *answer : json{{"error", answer.error().what()}};
@@ -157,6 +163,9 @@ TEST_F(IpvsMode, h20_a_long_connection_outlives_its_endpoint_and_restarts_and_en
   const auto answer = kept->ask();
   ASSERT_TRUE(answer) << answer.error().what();
   EXPECT_EQ(answer->substr(0, 4), "pod2");
+  EXPECT_TRUE(eventually([&] {
+    return draining().find(bed_->pod(2).v4.str() + ":") != std::string::npos;
+  })) << draining();
   EXPECT_EQ(ask(kTcp4).substr(0, 4), "pod3");
   (void)proxy_->stop(5s);
   start_ipvs({"--ipvs-sync-period=1s", "--ipvs-drain-limit=1s"});
