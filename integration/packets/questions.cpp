@@ -150,7 +150,7 @@ Ask Questioner::fresh(int client) {
   if (line_.verb == "from")
     what.from.port = parse_port(line_.words.at(0)).value();
   else
-    what.from.port = bench_.fresh_port();
+    what.from.port = port ? *port : bench_.fresh_port();
   return what;
 }
 
@@ -160,7 +160,7 @@ Verdict Questioner::put() {
   const auto &verb = line_.verb;
   if (verb.empty())
     return plain();
-  if (verb == "from" || verb == "open")
+  if (verb == "from" || verb == "open" || verb == "beside")
     return one();
   if (verb == "at-once") // a second SYN follows after one second
     return one(world_.family_of(question_) == Family::ipv4 ? 950ms : 1950ms);

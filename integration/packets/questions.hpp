@@ -58,6 +58,8 @@ public:
              const std::string &question);
 
   Verdict put(); ///< as the line's verb says
+  /// For `beside`: the source port of each packet.
+  std::optional<Port> port;
   /// For `open`: the connection; for `load`: the load.
   UniqueFd connection;
   std::unique_ptr<Load> load;

@@ -1,6 +1,7 @@
 #include "integration/packets/run.hpp"
 
 #include "integration/packets/questions.hpp"
+#include "integration/packets/sockets.hpp"
 
 namespace sluice::integration::packets {
 namespace {
@@ -76,6 +77,8 @@ private:
     }
     for (const auto &text : line.questions) {
       Questioner questioner(stage_.bench(), stage_.world(), line, text);
+      if (line.verb == "beside")
+        questioner.port = local_of(held_.at(line.words.at(0)).get()).port;
       if (const auto wrong = questioner.put())
         failed(text + ": " + *wrong);
       if (line.verb == "open")

@@ -151,6 +151,15 @@ scenario established connections outlive what happens
   14.16 closes P->C                 {L,L2} nm
   14.16 resets P->C                 {L,L2} nm
 
+scenario one source port for two addresses of an endpoint
+  endpoints S L
+  set S2 clusterIPs=C2
+  endpoints S2 L
+  14.12 open k P->C                 {L} nm
+  14.12 beside k P->E               {L} M
+  14.12 beside k P->C2              {L} nm
+  14.12 goes-on k | not ipvs: it tells answers by client and endpoint alone
+
 scenario segments out of the window
   14.10 elsewhere proxy/tests/node/window_test.cpp an_answer_out_of_the_window_does_not_end_the_connection
   14.11 elsewhere proxy/tests/node/window_test.cpp an_answer_whose_question_went_another_way_passes_the_node

@@ -99,12 +99,15 @@ private:
 
   void use_old_ones() {
     while (!stop_) {
-      for (auto &[client, peer] : old_) {
+      for (std::size_t i = 0; i < old_.size(); ++i) {
+        auto &[client, peer] = old_[i];
+        const auto &[to, protocol] = targets_[i % targets_.size()];
+        const auto what = "old connection to " + to.str() + "/" + std::string(name_of(protocol));
         const auto answer = client.ask();
         if (!answer)
-          note("old connection: " + answer.error().what());
+          note(what + ": " + answer.error().what());
         else if (*answer != peer)
-          note("old connection to \"" + peer + "\" is answered by \"" + *answer + "\"");
+          note(what + " at \"" + peer + "\" is answered by \"" + *answer + "\"");
       }
       ++rounds_;
     }

@@ -4,6 +4,7 @@
 #include "kernel/sysctl.hpp"
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -85,6 +86,19 @@ Result<> set_sysctls(const kernel::NetNs &where,
   });
 }
 
+/// A source port that no other client of this program has had for long: mode ipvs mixes up two
+/// connections from one port to one endpoint (docs/modes.md, case 14.12).
+Result<> take_port(int fd, const IpAddress &to) {
+  constexpr std::uint16_t kFirst = 10000, kCount = 20000;
+  static std::atomic<std::uint16_t> taken{0};
+  const Port port(static_cast<std::uint16_t>(kFirst + taken++ % kCount));
+  const auto any = to.is_v4() ? IpAddress::from_v4(0) : *IpAddress::parse("::");
+  const auto [address, size] = to_sockaddr({any, port});
+  if (::bind(fd, reinterpret_cast<const sockaddr *>(&address), size) != 0)
+    return fail(system_error("bind to port " + std::to_string(port.value)));
+  return {};
+}
+
 } // namespace
 
 Result<std::unique_ptr<NamedServer>> NamedServer::start(const kernel::NetNs &where,
@@ -160,6 +174,7 @@ Result<TestClient> TestClient::connect(const kernel::NetNs &where, SocketAddress
         ::socket(to.ip.is_v4() ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!made)
       return fail(system_error("socket"));
+    SLUICE_TRY(take_port(made.get(), to.ip), "socket");
     return made;
   }),
                 "open a socket");
