@@ -122,6 +122,15 @@ private:
     timeout("ipvs.tcpTimeout", c_.ipvs.tcpTimeout);
     timeout("ipvs.tcpFinTimeout", c_.ipvs.tcpFinTimeout);
     timeout("ipvs.udpTimeout", c_.ipvs.udpTimeout);
+    free_of_ipvs("iptables.masqueradeBit", c_.iptables.masqueradeBit);
+    free_of_ipvs("nftables.masqueradeBit", c_.nftables.masqueradeBit);
+  }
+
+  /// The mode from before, or the next one, masquerades by a mark while both stand.
+  void free_of_ipvs(const char *field, std::int32_t bit) {
+    must(c_.mode != "ipvs" || (bit != 26 && bit != 27),
+         std::string(field) + ": bits 26 and 27 of the packet mark are those of mode ipvs, and " +
+             "while one mode follows another both mark packets; take another bit, such as 14");
   }
 
   /// The kernel counts in an int of ticks, up to 1000 a second.

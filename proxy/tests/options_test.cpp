@@ -183,6 +183,7 @@ TEST(proxy_options, what_makes_no_sense_is_refused_with_a_reason) {
       {{"--iptables-sync-period=5"}, "no duration", __LINE__},
       {{"--iptables-min-sync-period=40s"}, "is longer than", __LINE__},
       {{"--iptables-masquerade-bit=32"}, "0 to 31", __LINE__},
+      {{"--proxy-mode=ipvs", "--iptables-masquerade-bit=27"}, "those of mode ipvs", __LINE__},
       {{"--ipvs-sync-period=0s"}, "ipvs.syncPeriod: longer than nothing", __LINE__},
       {{"--ipvs-sync-period=often"},
        "--ipvs-sync-period: read: \"often\" is no duration",
