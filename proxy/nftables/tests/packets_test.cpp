@@ -220,6 +220,20 @@ TEST_P(proxy_nftables_packets, no_connection_fails_while_endpoints_come_and_go) 
   EXPECT_EQ(failed, 0);
 }
 
+/// As a packet finds it that has the count, and stands still while two changes pass.
+TEST_P(proxy_nftables_packets, a_slot_that_went_after_the_count_was_read_refuses_nobody) {
+  const auto proxy = started(table());
+  serve(Protocol::tcp);
+  const std::string slots = std::string(v4() ? "ip" : "ip6") + " sluice-proxy slots";
+  run(world_.node.ns, "nft delete element " + slots + " { 0x00000001 . 0x00000001 }");
+  for (int i = 0; i < 20; ++i) { // half of them choose the second slot
+    Socket asking(world_.client, family(), Protocol::tcp);
+    ASSERT_EQ(asking.connect(vip(), 900), 0);
+    EXPECT_EQ(first_readable({&first_, &second_}), &first_);
+    (void)first_.accept();
+  }
+}
+
 TEST_P(proxy_nftables_packets, remove_leaves_the_table_of_others) {
   const auto proxy = started(table());
   run(world_.node.ns, "nft add table inet other");
