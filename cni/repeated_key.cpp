@@ -30,8 +30,11 @@ public:
       }
       if (c == '{' || c == '[')
         levels_.push_back({c == '{', {}});
-      if ((c == '}' || c == ']') && !levels_.empty())
-        levels_.pop_back();
+      if (c == '}' || c == ']') {
+        key_is_next_ = false; // a comma is
+        if (!levels_.empty())
+          levels_.pop_back();
+      }
       if (c == '{' || c == ',' || c == ':')
         key_is_next_ = c != ':' && !levels_.empty() && levels_.back().object;
       ++at_;

@@ -26,6 +26,7 @@ const Case kCases[] = {
     {__LINE__, "an empty object", R"({"sysctl":{}})", nullptr},
     {__LINE__, "no JSON", R"(}]"sysctl":{"a)", nullptr},
     {__LINE__, "a text without end", R"({"sysctl":{"a\)", nullptr},
+    {__LINE__, "a text behind the end", R"({}"a":1)", nullptr},
     {__LINE__, "nothing", "", nullptr},
 };
 
